@@ -1,0 +1,1 @@
+//! gwtf.toml as written, and resolved once with flags and environment.

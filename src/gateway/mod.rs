@@ -1,0 +1,1 @@
+//! The twin: API Gateway's behaviour as one stack of layers.

@@ -1,0 +1,8 @@
+//! The load tester: schedule, driver, client, record, verdict, report.
+//!
+//! # Invariants
+//! Arrivals are planned ahead and never wait for replies; response time counts from the intended
+//! instant. Knows a URL and nothing of the gateway.
+
+pub mod outcome;
+pub mod recording;

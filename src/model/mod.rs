@@ -1,0 +1,12 @@
+//! The model: facts read from its file, its signature, tensors and payload formats. Pure.
+
+pub mod dtype;
+pub mod onnx;
+pub mod payload;
+pub mod sample;
+pub mod signature;
+pub mod tensor;
+
+pub use dtype::DType;
+pub use signature::{Dim, Signature, TensorSpec};
+pub use tensor::{Data, Tensor};

@@ -1,0 +1,1 @@
+//! Facts read from an ONNX file: a bounded reader of the protobuf wire format.

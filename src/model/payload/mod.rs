@@ -1,0 +1,1 @@
+//! Request and reply formats: TensorFlow Serving, Open Inference Protocol, npy.

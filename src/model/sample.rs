@@ -1,0 +1,1 @@
+//! Seeded sample inputs made from a signature.

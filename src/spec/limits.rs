@@ -1,0 +1,26 @@
+//! AWS's limits as named constants, each with its source.
+//!
+//! Source unless said otherwise: API Gateway developer guide, "Quotas and important notes".
+
+use std::time::Duration;
+
+/// Largest request or response body through API Gateway (10 MB), bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 10_485_760;
+/// Largest synchronous Lambda payload each way, the whole event document, bytes.
+pub const LAMBDA_PAYLOAD_BYTES_MAX: usize = 6_291_556;
+/// Names and values of all request headers together, bytes.
+pub const HEADERS_BYTES_MAX: usize = 10_240;
+/// Longest URL of a regional API, bytes.
+pub const URL_BYTES_MAX: usize = 10_240;
+/// Shortest integration timeout.
+pub const INTEGRATION_TIMEOUT_MIN: Duration = Duration::from_millis(50);
+/// Longest integration timeout without a raised quota.
+pub const INTEGRATION_TIMEOUT_MAX: Duration = Duration::from_millis(29_000);
+/// An account's default request rate in most Regions, requests per second.
+pub const ACCOUNT_RATE_RPS: f64 = 10_000.0;
+/// An account's default burst in most Regions, requests.
+pub const ACCOUNT_BURST: u32 = 5_000;
+/// Shortest and longest API key values, characters.
+pub const API_KEY_CHARS: std::ops::RangeInclusive<usize> = 20..=128;
+/// Longest access-log format, bytes (documented for HTTP APIs).
+pub const ACCESS_LOG_FORMAT_BYTES_MAX: usize = 3_072;

@@ -1,0 +1,11 @@
+//! Desired state: the contract of an endpoint and AWS's limits on it. Pure.
+
+pub mod gateway;
+pub mod limits;
+pub mod request_model;
+pub mod route;
+pub mod throttle;
+
+pub use gateway::{ApiKey, Auth, Gateway, Secret, UsagePlan};
+pub use route::{Operation, Parameter, Route};
+pub use throttle::{Period, Quota, Throttle};

@@ -1,0 +1,1 @@
+//! Request models (JSON Schema draft 4) made from a model's signature.

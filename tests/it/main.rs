@@ -1,0 +1,23 @@
+//! The one integration binary: the program and its modules against real parts.
+
+/// The twin's stack: AWS's conformance assertions.
+mod gateway;
+/// The load tester against servers that behave badly on purpose.
+mod load;
+/// The ONNX reader and `inspect` on fixture models and on damaged files.
+mod model;
+/// Request and reply formats against recorded and generated cases.
+mod payload;
+/// Configuration and local releases through the program.
+mod release;
+/// Reports: golden files and the HTML page.
+mod report;
+/// ONNX Runtime: sessions, the pool, every element type.
+mod runtime;
+/// `serve` through the program: routes, real clients, releases under load.
+mod serve;
+/// Fixture paths, a clean folder, the program.
+#[allow(dead_code, reason = "each test takes what it needs")]
+mod support;
+/// The tree itself: who imports whom, sizes, documents in step.
+mod tidy;
