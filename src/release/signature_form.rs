@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct SignatureForm {
+pub(super) struct SignatureForm {
     inputs: Vec<TensorForm>,
     outputs: Vec<TensorForm>,
 }
@@ -26,6 +26,15 @@ enum DimForm {
     Fixed(usize),
     Symbol(String),
     Unknown(()),
+}
+
+impl From<&Signature> for SignatureForm {
+    fn from(signature: &Signature) -> Self {
+        Self {
+            inputs: signature.inputs.iter().map(TensorForm::from).collect(),
+            outputs: signature.outputs.iter().map(TensorForm::from).collect(),
+        }
+    }
 }
 
 impl From<&TensorSpec> for TensorForm {
@@ -67,11 +76,7 @@ pub(super) fn serialize<S: Serializer>(
     signature: &Signature,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let form = SignatureForm {
-        inputs: signature.inputs.iter().map(TensorForm::from).collect(),
-        outputs: signature.outputs.iter().map(TensorForm::from).collect(),
-    };
-    form.serialize(serializer)
+    SignatureForm::from(signature).serialize(serializer)
 }
 
 /// Reads a signature back.
