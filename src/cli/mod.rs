@@ -161,7 +161,7 @@ impl Context {
     fn stamp(&self, settings: &Settings) -> Stamp {
         Stamp {
             at: Timestamp::from(self.now),
-            by: self.environment.user().to_owned(),
+            by: self.environment.user(),
             git_commit: commit::read_commit(&settings.folder),
         }
     }

@@ -1,4 +1,4 @@
-//! The environment, captured once: the variables and the working folder.
+//! The environment, captured once: the variables, the working folder, the user.
 //!
 //! # Invariants
 //! Nothing else in the crate asks the operating system for a variable; what needs one takes an
@@ -9,11 +9,12 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
-/// Variables and working folder of this process.
+/// Variables, working folder and user of this process.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment {
     variables: BTreeMap<OsString, OsString>,
     folder: PathBuf,
+    user_id: Option<u32>,
 }
 
 impl Environment {
@@ -21,7 +22,8 @@ impl Environment {
     pub fn capture() -> Self {
         // A folder that was removed under the process still has a name to be refused by.
         let folder = std::env::current_dir().unwrap_or_else(|_| PathBuf::from("."));
-        Self { variables: std::env::vars_os().collect(), folder }
+        let user_id = Some(rustix::process::getuid().as_raw());
+        Self { variables: std::env::vars_os().collect(), folder, user_id }
     }
 
     /// An environment made by hand.
@@ -34,7 +36,7 @@ impl Environment {
         V: Into<OsString>,
     {
         let variables = variables.into_iter().map(|(k, v)| (k.into(), v.into())).collect();
-        Self { variables, folder: folder.into() }
+        Self { variables, folder: folder.into(), user_id: None }
     }
 
     /// The folder that relative paths on the command line start from.
@@ -59,11 +61,13 @@ impl Environment {
     }
 
     /// The person or machine account that runs gwtf.
-    pub fn user(&self) -> &str {
-        ["USER", "LOGNAME", "USERNAME"]
-            .into_iter()
-            .find_map(|name| self.get(name))
-            .unwrap_or("unknown")
+    pub fn user(&self) -> String {
+        let named = ["USER", "LOGNAME"].into_iter().find_map(|name| self.get(name));
+        match (named, self.user_id) {
+            (Some(name), _) => name.to_owned(),
+            (None, Some(id)) => format!("uid {id}"),
+            (None, None) => "unknown".to_owned(),
+        }
     }
 
     /// Whether colour is unwanted (<https://no-color.org>).

@@ -122,7 +122,12 @@ pub(super) fn hash_file(path: &Path) -> std::io::Result<(Digest, u64)> {
 }
 
 fn copy_hashed(source: &Path, target: &Path) -> Result<(Digest, u64), Error> {
-    let read_error = |error| Error::ReadModel { path: source.to_path_buf(), source: plain(error) };
+    let read_error = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::NotFound => {
+            Error::Model { path: source.to_path_buf(), reason: "there is no such file" }
+        }
+        _ => Error::ReadModel { path: source.to_path_buf(), source: error },
+    };
     // Asked before opening: opening a pipe would wait for its writer.
     let metadata = fs::metadata(source).map_err(read_error)?;
     let refuse = |reason| Error::Model { path: source.to_path_buf(), reason };
@@ -170,13 +175,4 @@ fn clear(models: &Path, name: &str) -> Result<(), Error> {
         Err(_) => Ok(()),
     };
     removed.map_err(Error::io(models))
-}
-
-/// The operating system's error without the path that the message already names.
-fn plain(error: std::io::Error) -> std::io::Error {
-    let inner = error.get_ref().and_then(|wrapper| wrapper.source());
-    match inner.and_then(|inner| inner.downcast_ref::<std::io::Error>()?.raw_os_error()) {
-        Some(code) => std::io::Error::from_raw_os_error(code),
-        None => error,
-    }
 }

@@ -115,7 +115,7 @@ fn external_data_is_part_of_the_artefact() {
 fn what_is_no_model_file_is_refused_and_leaves_nothing() {
     let folder = folder();
     for (path, message) in [
-        (folder.root.path().join("absent.onnx"), "absent.onnx`: No such file or directory"),
+        (folder.root.path().join("absent.onnx"), "absent.onnx`: there is no such file"),
         (folder.root.path().to_path_buf(), "it is a folder"),
         (PathBuf::from("/dev/zero"), "it is no regular file"),
     ] {
