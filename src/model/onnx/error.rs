@@ -107,7 +107,7 @@ pub enum FormatError {
     NotOnnx(&'static Foreign),
     /// The file ends inside a field.
     #[error(
-        "cut short: the field at byte {at_byte} needs {missing_bytes} bytes more than there are"
+        "cut short: the field at byte {at_byte} needs {missing_bytes} more bytes than there are"
     )]
     Truncated {
         /// Where the field starts.

@@ -11,9 +11,9 @@ pub const OUTPUTS_MAX: usize = 1_024;
 /// Dimensions of one tensor.
 pub const RANK_MAX: usize = 64;
 /// Initializers of all graphs together.
-pub const INITIALIZERS_MAX: u64 = 1_000_000;
+pub const INITIALIZERS_MAX: u64 = 500_000;
 /// Nodes of all graphs and functions together.
-pub const NODES_MAX: u64 = 1_000_000;
+pub const NODES_MAX: u64 = 500_000;
 /// Graphs within graphs (the branches of `If`, the body of `Loop`); protobuf itself stops at 100
 /// nested messages, of which each such graph is three.
 pub const GRAPH_DEPTH_MAX: usize = 32;

@@ -14,7 +14,7 @@ pub const IR_VERSION_MAX: i64 = 14;
 pub const OPSET_MAX: i64 = 28;
 
 /// Domain and newest version.
-const OPSETS: [(&str, i64); 5] = [
+pub(super) const OPSETS: [(&str, i64); 5] = [
     ("ai.onnx", OPSET_MAX),
     ("ai.onnx.ml", 5),
     ("ai.onnx.training", 1),
