@@ -4,5 +4,11 @@
 //! Arrivals are planned ahead and never wait for replies; response time counts from the intended
 //! instant. Knows a URL and nothing of the gateway.
 
+pub mod assertion;
+pub mod class;
 pub mod outcome;
 pub mod recording;
+#[cfg(test)]
+mod sample;
+pub mod units;
+pub mod verdict;
