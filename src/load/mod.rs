@@ -5,9 +5,12 @@
 //! instant. Knows a URL and nothing of the gateway.
 
 pub mod assertion;
+pub mod baseline;
 pub mod class;
+pub mod find_max;
 pub mod outcome;
 pub mod recording;
+pub mod report;
 #[cfg(test)]
 mod sample;
 pub mod units;
