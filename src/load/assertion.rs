@@ -171,7 +171,7 @@ impl Assertion {
         let Metric::Time(_, Times::Response(Class::All)) = self.metric else { return None };
         let in_flight = Class::Only(super::outcome::Outcome::InFlight).count(recording);
         (in_flight > 0).then(|| {
-            format!("{} still in flight count with the time waited", units::count(in_flight))
+            format!("{} in flight count with the time they had waited", units::count(in_flight))
         })
     }
 }

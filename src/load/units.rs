@@ -84,6 +84,17 @@ pub fn percent_fixed(share: f64) -> String {
     }
 }
 
+/// A share as whole percent without a space, for narrow columns: `42%`, `<1%`, `>99%`.
+pub fn percent_compact(share: f64) -> String {
+    if share > 0.0 && share < 0.005 {
+        "<1%".to_owned()
+    } else if share < 1.0 && share >= 0.995 {
+        ">99%".to_owned()
+    } else {
+        format!("{:.0}%", share * 100.0)
+    }
+}
+
 /// A share as percent with up to four decimals, as little as needed: `1.25 %`.
 pub fn percent_exact(share: f64) -> String {
     if share > 0.0 && share < 0.000_001 {
@@ -111,6 +122,9 @@ pub fn rate_number(rps: f64) -> String {
 pub fn change(percent: f64) -> String {
     let sign = if percent < 0.0 { '−' } else { '+' };
     let size = percent.abs();
+    if size < 0.05 {
+        return "0 %".to_owned();
+    }
     if size >= 99.5 { format!("{sign}{size:.0} %") } else { format!("{sign}{size:.1} %") }
 }
 
@@ -202,6 +216,10 @@ mod tests {
         for (share, text) in cases {
             assert_eq!(percent(share), text, "{share}");
         }
+        let compact = [(0.0, "0%"), (0.004, "<1%"), (0.42, "42%"), (0.996, ">99%"), (1.0, "100%")];
+        for (share, text) in compact {
+            assert_eq!(percent_compact(share), text, "{share}");
+        }
         assert_eq!(percent_exact(0.0125), "1.25 %");
         assert_eq!(percent_exact(1e-9), "<0.0001 %");
     }
@@ -215,6 +233,7 @@ mod tests {
         }
         assert_eq!(change(12.0), "+12.0 %");
         assert_eq!(change(-250.0), "−250 %");
+        assert_eq!(change(-0.01), "0 %");
     }
 
     #[test]

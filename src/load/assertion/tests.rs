@@ -132,7 +132,7 @@ fn evaluation_measures_the_class_it_names() {
         assert_eq!(parse(expr).holds(&run), Some(passed), "{expr}");
     }
     let all = parse("p99<10s").evaluate(&run, &valid);
-    assert_eq!(all.note.as_deref(), Some("10 still in flight count with the time waited"));
+    assert_eq!(all.note.as_deref(), Some("10 in flight count with the time they had waited"));
 }
 
 #[test]

@@ -5,6 +5,10 @@
 pub mod build;
 pub mod document;
 pub mod histogram;
+pub mod junit;
+pub mod markdown;
+pub mod terminal;
 pub mod text;
+pub mod words;
 
 pub use document::{Report, RunFacts};
