@@ -3,11 +3,10 @@
 use super::{Context, TargetArgs};
 use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
-use crate::model::Signature;
 use crate::release::perform;
-use crate::release::{ExtraFile, Kind, NewVersion, Version};
+use crate::release::{Kind, NewVersion, Version};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Store a model as a version and make it live
 ///
@@ -49,33 +48,19 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(args.target.target)?;
     settings.require_local_deploy(&context.environment)?;
     Unenforced::refuse(&Unenforced::by_deploy(&settings.file), &args.allow_unenforced)?;
-    let model = context.environment.folder().join(&args.model);
-    let (signature, extra) = read_model(&model)?;
     let store = settings.store();
     let recorded = store.read()?;
     let new = NewVersion {
-        endpoint: settings.endpoint(recorded.endpoint(), Some(&model)),
+        endpoint: settings.endpoint(recorded.endpoint(), Some(&args.model)),
         version: args.version,
-        model,
-        extra,
-        signature,
+        model: args.model,
         canary_percent: args.canary,
         canary_percent_default: settings.canary_percent.filter(|_| !args.no_canary),
         allow_breaking: args.allow_breaking,
     };
     let stamp = context.stamp(&settings);
-    let outcome = perform::deploy(&store, new, breaking_changes, context.holder(), stamp)?;
+    let outcome = perform::deploy(&store, new, context.holder(), stamp)?;
     context.print_release(Kind::Deploy, &settings, &outcome)
-}
-
-/// What the model takes and gives, and the files that hold its external data.
-fn read_model(_model: &Path) -> Result<(Signature, Vec<ExtraFile>), Failure> {
-    Ok((Signature::default(), Vec::new()))
-}
-
-/// How the newer signature breaks the clients of the live one.
-fn breaking_changes(_live: &Signature, _newer: &Signature) -> Vec<String> {
-    Vec::new()
 }
 
 fn unenforced_parser() -> impl TypedValueParser<Value = Unenforced> {

@@ -3,6 +3,8 @@
 use super::check::Places;
 use super::complaint::Complaints;
 use super::file::{Auth, File};
+use crate::error::Explain;
+use crate::load::assertion::Assertion;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -140,10 +142,10 @@ impl Rules<'_> {
         ];
         for (path, texts) in expressions {
             for (n, text) in texts.into_iter().flatten().enumerate() {
-                if text.trim().is_empty() {
+                if let Err(error) = text.parse::<Assertion>() {
                     let path = format!("{path}[{n}]");
-                    let message = format!("`{path}` is empty");
-                    self.complain(&path, message, "write an assertion, for instance p99(ok)<80ms");
+                    let hint = error.hint().unwrap_or_default();
+                    self.complain(&path, format!("`{path}`: {error}"), &hint);
                 }
             }
         }

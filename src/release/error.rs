@@ -4,6 +4,7 @@ use super::refused::Refused;
 use super::timestamp::Timestamp;
 use super::version::Version;
 use crate::error::{Exit, Explain};
+use crate::model::onnx;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +17,10 @@ pub enum Error {
     /// The model file, or external data of it, cannot be taken.
     #[error("model `{}`: {reason}", path.display())]
     Model { path: PathBuf, reason: &'static str },
+    #[error(transparent)]
+    Facts(onnx::Error),
+    #[error("model `{}`", path.display())]
+    Unsupported { path: PathBuf, source: onnx::Unsupported },
     #[error("model `{}`", path.display())]
     ReadModel { path: PathBuf, source: io::Error },
     #[error("ledger `{}`: {reason}", path.display())]
@@ -58,6 +63,8 @@ impl Explain for Error {
     fn exit(&self) -> Exit {
         match self {
             Self::Refused(refused) => refused.exit(),
+            Self::Facts(error) => error.exit(),
+            Self::Unsupported { source, .. } => source.exit(),
             Self::Model { .. } | Self::ReadModel { .. } => Exit::Refused,
             Self::LedgerDamaged { .. }
             | Self::ArtefactDamaged { .. }
@@ -70,6 +77,8 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Refused(refused) => refused.hint(),
+            Self::Facts(error) => error.hint(),
+            Self::Unsupported { source, .. } => source.hint(),
             Self::Model { .. } | Self::ReadModel { .. } => {
                 Some("name a readable ONNX file".to_owned())
             }

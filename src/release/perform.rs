@@ -9,8 +9,9 @@ use super::record::{Deploy, Stamp};
 use super::refused::Refused;
 use super::store::{ExtraFile, Store};
 use super::version::Version;
-use crate::model::Signature;
-use std::path::PathBuf;
+use crate::model::onnx;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The ledger after a command, and whether the command changed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,12 +29,8 @@ pub struct NewVersion {
     pub endpoint: String,
     /// The tag.
     pub version: Version,
-    /// The model file.
+    /// The model file; external data lie beside it.
     pub model: PathBuf,
-    /// Its external data.
-    pub extra: Vec<ExtraFile>,
-    /// What it takes and gives.
-    pub signature: Signature,
     /// The canary's share that the person asked for.
     pub canary_percent: Option<u8>,
     /// The share when the person asked for none and something is live.
@@ -42,28 +39,31 @@ pub struct NewVersion {
     pub allow_breaking: bool,
 }
 
-/// Stores a model and releases it; `breaking` says how a newer signature breaks an older one.
+/// Stores a model and releases it.
 ///
 /// # Errors
-/// The ledger refuses it, the model cannot be read, or the disk cannot take it; then nothing is
-/// released and nothing of it kept.
+/// The model cannot be read or served, the ledger refuses it, or the disk cannot take it; then
+/// nothing is released and nothing of it kept.
 pub fn deploy(
     store: &Store,
     new: NewVersion,
-    breaking: impl Fn(&Signature, &Signature) -> Vec<String>,
     holder: Holder,
     stamp: Stamp,
 ) -> Result<Outcome, Error> {
+    let facts = onnx::read_facts(&new.model).map_err(Error::Facts)?;
+    onnx::check_runtime(&facts)
+        .map_err(|source| Error::Unsupported { path: new.model.clone(), source })?;
+    let signature = facts.signature;
     let locked = store.lock(holder)?;
     let ledger = store.read()?;
-    let staged = locked.stage(&new.model, &new.extra)?;
+    let staged = locked.stage(&new.model, &external_files(&new.model, &facts.external_data))?;
     let live = ledger.live().and_then(|live| ledger.version(live));
     let request = Deploy {
         endpoint: new.endpoint,
         version: new.version,
         artefact: staged.artefact().clone(),
-        breaking: live.map_or_else(Vec::new, |live| breaking(&live.signature, &new.signature)),
-        signature: new.signature,
+        breaking: live.map_or_else(Vec::new, |live| live.signature.breaking_changes(&signature)),
+        signature,
         canary_percent: new
             .canary_percent
             .or(new.canary_percent_default.filter(|_| live.is_some())),
@@ -79,6 +79,19 @@ pub fn deploy(
             Ok(Outcome { ledger, changed: true })
         }
     }
+}
+
+/// The files that a model's weights lie in, each once.
+fn external_files(model: &Path, tensors: &[onnx::ExternalTensor]) -> Vec<ExtraFile> {
+    let folder = model.parent().unwrap_or(Path::new(""));
+    let locations: BTreeSet<&str> = tensors.iter().map(|tensor| tensor.location.as_str()).collect();
+    let files = locations.into_iter().map(|location| {
+        // `./weights.bin` and `weights.bin` are one file.
+        let relative: Vec<&str> =
+            location.split('/').filter(|segment| !matches!(*segment, "" | ".")).collect();
+        ExtraFile { source: folder.join(location), relative: relative.join("/") }
+    });
+    files.collect()
 }
 
 /// Makes the canary live.

@@ -7,11 +7,11 @@ use super::error::Error;
 use super::ledger::Ledger;
 use super::perform::Outcome;
 use super::record::{Artefact, Canary, KeptVersion, Kind, Release};
-use super::signature_form::SignatureForm;
 use super::store::Store;
 use super::version::Version;
 use crate::console::table;
 use crate::error::chain;
+use crate::model::TensorSpec;
 use serde_json::{Value, json};
 
 /// Where an endpoint's releases are, for the head of each document.
@@ -75,7 +75,7 @@ impl Place<'_> {
                     "version": kept.version.as_str(),
                     "role": role(ledger, kept),
                     "model": self.model(&kept.artefact),
-                    "signature": SignatureForm::from(&kept.signature),
+                    "signature": &kept.signature,
                     "damage": broken.map(|(_, error)| chain(error)),
                     "released": last_release(ledger, kept).map(release_value),
                 })
@@ -147,9 +147,9 @@ impl Place<'_> {
         }
         let wide = columns >= WIDE_COLUMNS;
         let mut rows = table(columns);
-        let mut header = vec!["VERSION", "ROLE", "MODEL", "SIZE", "RELEASED", "BY"];
+        let mut header = vec!["VERSION", "ROLE", "SIZE", "RELEASED", "BY"];
         if wide {
-            header.extend(["COMMIT", "TAKES", "GIVES"]);
+            header.extend(["MODEL", "COMMIT", "TAKES", "GIVES"]);
         }
         rows.set_header(header);
         for kept in ledger.versions().iter().rev() {
@@ -158,22 +158,15 @@ impl Place<'_> {
             let mut row = vec![
                 kept.version.to_string(),
                 if broken { "damaged" } else { role(ledger, kept) }.to_owned(),
-                kept.artefact.digest.short(),
                 size_text(kept.artefact.size_bytes()),
-                release.map_or_else(String::new, |release| release.deployed_at.to_string()),
+                release.map_or_else(String::new, |release| release.deployed_at.short()),
                 release.map_or_else(String::new, |release| release.deployed_by.clone()),
             ];
             if wide {
-                let list = |specs: &[crate::model::TensorSpec]| {
-                    let specs: Vec<String> = specs
-                        .iter()
-                        .map(|spec| format!("{} {}", spec.name, spec.type_text()))
-                        .collect();
-                    specs.join("\n")
-                };
+                row.push(kept.artefact.digest.short());
                 row.push(release.map_or_else(String::new, commit_text));
-                row.push(list(&kept.signature.inputs));
-                row.push(list(&kept.signature.outputs));
+                row.push(specs_text(&kept.signature.inputs));
+                row.push(specs_text(&kept.signature.outputs));
             }
             rows.add_row(row);
         }
@@ -190,24 +183,21 @@ impl Place<'_> {
         }
         let wide = columns >= WIDE_COLUMNS;
         let mut rows = table(columns);
-        let mut header = vec!["#", "COMMAND", "VERSION", "LIVE AFTER", "WHEN", "BY"];
+        let mut header = vec!["#", "COMMAND", "VERSION", "CANARY", "LIVE", "WHEN", "BY"];
         if wide {
             header.extend(["MODEL", "COMMIT"]);
         }
         rows.set_header(header);
         for release in ledger.releases().iter().rev() {
-            let live = match &release.canary {
-                Some(Canary { version, percent }) => {
-                    format!("{}, {version} at {percent} %", release.live)
-                }
-                None => release.live.to_string(),
-            };
+            // A canary is only ever the version that its release is about.
+            let canary = release.canary.as_ref();
             let mut row = vec![
                 release.number.to_string(),
                 release.kind.name().to_owned(),
                 release.version.to_string(),
-                live,
-                release.deployed_at.to_string(),
+                canary.map_or_else(String::new, |canary| format!("{} %", canary.percent)),
+                release.live.to_string(),
+                release.deployed_at.short(),
                 release.deployed_by.clone(),
             ];
             if wide {
@@ -233,8 +223,10 @@ impl Place<'_> {
     }
 }
 
-/// From this width on, tables show commits, digests and signatures too.
+/// From this width on, tables show digests, commits and signatures too.
 const WIDE_COLUMNS: usize = 120;
+/// Inputs or outputs of a version shown in a table.
+const SPECS_SHOWN_MAX: usize = 4;
 /// Characters of a commit shown in a table.
 const COMMIT_CHARS: usize = 10;
 
@@ -266,6 +258,17 @@ fn release_value(release: &Release) -> Value {
 fn commit_text(release: &Release) -> String {
     let commit = release.git_commit.as_deref().unwrap_or("-");
     commit.chars().take(COMMIT_CHARS).collect()
+}
+
+/// Inputs or outputs, a line each.
+fn specs_text(specs: &[TensorSpec]) -> String {
+    let shown = specs.iter().take(SPECS_SHOWN_MAX);
+    let mut lines: Vec<String> =
+        shown.map(|spec| format!("{} {}", spec.name, spec.type_text())).collect();
+    if specs.len() > SPECS_SHOWN_MAX {
+        lines.push(format!("and {} more", specs.len() - SPECS_SHOWN_MAX));
+    }
+    lines.join("\n")
 }
 
 fn size_text(size_bytes: u64) -> String {

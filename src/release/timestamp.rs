@@ -15,6 +15,14 @@ pub struct Timestamp {
     seconds: u64,
 }
 
+impl Timestamp {
+    /// To the minute, for tables: `2026-06-01 09:30Z`.
+    pub fn short(&self) -> String {
+        let text = self.to_string();
+        format!("{} {}Z", &text[..10], &text[11..16])
+    }
+}
+
 impl From<SystemTime> for Timestamp {
     /// Cuts to whole seconds; an instant outside 1970 to 9999 becomes the nearest inside.
     fn from(time: SystemTime) -> Self {
@@ -66,6 +74,7 @@ mod tests {
             let timestamp = Timestamp::from(UNIX_EPOCH + Duration::from_secs(seconds));
             assert_eq!(timestamp.to_string(), text);
             assert_eq!(text.parse::<Timestamp>().unwrap(), timestamp);
+            assert_eq!(timestamp.short(), format!("{} {}Z", &text[..10], &text[11..16]));
         }
         let beyond = UNIX_EPOCH + Duration::from_secs(SECONDS_MAX + 1);
         assert_eq!(Timestamp::from(beyond).to_string(), "9999-12-31T23:59:59Z");
