@@ -19,8 +19,8 @@ Examples:
   gwtf deploy model.onnx --version v1 --target local
   gwtf deploy better.onnx --version v2 --canary 10 --target local")]
 pub(super) struct Args {
-    /// The ONNX file; external data beside it come along
-    model: PathBuf,
+    /// The ONNX file; external data beside it come along [default: `model` in gwtf.toml]
+    model: Option<PathBuf>,
     /// The version's tag: small letters, digits, `.`, `_` and `-`, at most 31
     #[arg(long, value_name = "V")]
     version: Version,
@@ -48,12 +48,16 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(args.target.target)?;
     settings.require_local_deploy(&context.environment)?;
     Unenforced::refuse(&Unenforced::by_deploy(&settings.file), &args.allow_unenforced)?;
+    let model = args.model.or_else(|| settings.model.clone()).ok_or_else(|| {
+        Failure::new(Exit::Refused, "model: none is named")
+            .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
+    })?;
     let store = settings.store();
     let recorded = store.read()?;
     let new = NewVersion {
-        endpoint: settings.endpoint(recorded.endpoint(), Some(&args.model)),
+        endpoint: settings.endpoint(recorded.endpoint(), Some(&model)),
         version: args.version,
-        model: args.model,
+        model,
         canary_percent: args.canary,
         canary_percent_default: settings.canary_percent.filter(|_| !args.no_canary),
         allow_breaking: args.allow_breaking,

@@ -53,7 +53,7 @@ refused; 3 AWS, network or machine trouble; 130 interrupted.";
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = COMMON_HEADING)]
 struct Common {
-    /// The configuration [default: gwtf.toml here or in a parent folder]
+    /// The configuration [default: GWTF_CONFIG, then gwtf.toml here or in a parent folder]
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Print exactly one JSON document on stdout, everything else on stderr
@@ -143,7 +143,13 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
 impl Context {
     /// The settings of a command without a target of its own.
     fn settings(&self, target: Option<Target>) -> Result<Settings, Failure> {
-        Ok(Settings::load(&Flags { target, ..self.flags.clone() }, &self.environment)?)
+        let flags = Flags { target, ..self.flags.clone() };
+        let settings = Settings::load(&flags, &self.environment)?;
+        match &settings.config {
+            Some(path) => self.console.detail(&format!("configuration: `{}`", path.display())),
+            None => self.console.detail("configuration: none, defaults hold"),
+        }
+        Ok(settings)
     }
 
     /// The settings of a command about releases already made, and where these are.

@@ -10,7 +10,7 @@ use crate::release::perform;
 /// --keep are kept. The history stays.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// How many versions to keep [default: `keep` under [release] in gwtf.toml, then 5]
+    /// How many versions to keep [default: `release.keep` in gwtf.toml, then 5]
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
     #[command(flatten)]

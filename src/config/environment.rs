@@ -9,6 +9,9 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::path::PathBuf;
 
+/// Longest user name taken, characters.
+const USER_CHARS_MAX: usize = 64;
+
 /// Variables, working folder and user of this process.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Environment {
@@ -60,11 +63,13 @@ impl Environment {
         Some(self.folder.join(self.get_os(name)?))
     }
 
-    /// The person or machine account that runs gwtf.
+    /// The person or machine account that runs gwtf: at most 64 visible characters.
     pub fn user(&self) -> String {
         let named = ["USER", "LOGNAME"].into_iter().find_map(|name| self.get(name));
         match (named, self.user_id) {
-            (Some(name), _) => name.to_owned(),
+            (Some(name), _) => {
+                name.chars().filter(|c| !c.is_control()).take(USER_CHARS_MAX).collect()
+            }
             (None, Some(id)) => format!("uid {id}"),
             (None, None) => "unknown".to_owned(),
         }
@@ -132,6 +137,15 @@ mod tests {
         let environment = Environment::new("/", [("GWTF_KEY_ALICE", "secret-value")]);
         let shown = format!("{environment:?}");
         assert!(shown.contains("GWTF_KEY_ALICE") && !shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn a_user_name_is_short_and_visible() {
+        let user = |name: &str| Environment::new("/", [("USER", name)]).user();
+        assert_eq!(user("ada"), "ada");
+        assert_eq!(user("a\u{1b}[31mda"), "a[31mda");
+        assert_eq!(user(&"a".repeat(99)).len(), 64);
+        assert_eq!(user(""), "unknown");
     }
 
     #[test]

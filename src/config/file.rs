@@ -205,7 +205,7 @@ pub struct UsagePlan {
     /// Each key's requests in a period.
     pub quota: Option<Quota>,
     /// Names of its keys (target local). Their values are in `.gwtf/keys.json`, made at first need;
-    /// the variable GWTF_KEY_<NAME> sets one.
+    /// the variable `GWTF_KEY_<NAME>` sets one.
     #[serde(default)]
     pub keys: Vec<String>,
 }

@@ -21,17 +21,18 @@ pub(super) fn find(folder: &Path) -> Option<PathBuf> {
     folder.ancestors().map(|parent| parent.join(FILE_NAME)).find(|path| path.is_file())
 }
 
-/// Reads a file.
-pub(super) fn read(path: &Path) -> Result<File, Error> {
-    let read_error = |source| Error::Read { path: path.to_path_buf(), source };
+/// Reads a file; `shown` is its path in complaints.
+pub(super) fn read(path: &Path, shown: &Path) -> Result<File, Error> {
+    let read_error = |source| Error::Read { path: shown.to_path_buf(), source };
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(read_error)?;
     file.take(CONFIG_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(read_error)?;
     if bytes.len() as u64 > CONFIG_BYTES_MAX {
-        return Err(Error::TooLarge { path: path.to_path_buf() });
+        return Err(Error::TooLarge { path: shown.to_path_buf() });
     }
-    let text = String::from_utf8(bytes).map_err(|_| Error::NotText { path: path.to_path_buf() })?;
-    parse(path, &text)
+    let text =
+        String::from_utf8(bytes).map_err(|_| Error::NotText { path: shown.to_path_buf() })?;
+    parse(shown, &text)
 }
 
 /// Reads a file's text; `path` is for the complaints.

@@ -89,7 +89,13 @@ impl Settings {
         let config = named
             .or_else(|| environment.path("GWTF_CONFIG"))
             .or_else(|| read::find(environment.folder()));
-        let file = config.as_deref().map(read::read).transpose()?.unwrap_or_default();
+        let file = match config.as_deref() {
+            Some(path) => {
+                // Complaints name the file as one would from here.
+                read::read(path, path.strip_prefix(environment.folder()).unwrap_or(path))?
+            }
+            None => File::default(),
+        };
         Self::resolve(flags, environment, config, file)
     }
 

@@ -105,7 +105,7 @@ fn io_hint(error: &io::Error) -> Option<String> {
             "make room on the disk (`gwtf prune --keep N` removes old versions) and run this again"
         }
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-            "run it as a user who may write there"
+            "run it as a user who may read and write there"
         }
         _ => return None,
     };

@@ -286,6 +286,10 @@ impl Ledger {
         if self.releases.last().is_some_and(|release| release.number > RELEASE_NUMBER_MAX) {
             return Err(format!("a release number is beyond {RELEASE_NUMBER_MAX}"));
         }
+        let names = self.releases.iter().map(|release| &release.deployed_by);
+        if names.chain([&self.endpoint]).any(|text| text.contains(char::is_control)) {
+            return Err("a name in it holds control characters".to_owned());
+        }
         for file in self.versions.iter().flat_map(|kept| &kept.artefact.files) {
             if !is_inside(&file.path) {
                 return Err(format!("the artefact path `{}` leads outside", file.path));

@@ -212,7 +212,11 @@ impl Locked<'_> {
         let io_error = Error::io(&self.store.folder);
         let named: BTreeSet<String> =
             ledger.versions().iter().map(|kept| kept.artefact.digest.to_string()).collect();
-        for entry in fs::read_dir(self.store.models()).map_err(&io_error)? {
+        let entries = match fs::read_dir(self.store.models()) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            entries => entries.map_err(&io_error)?,
+        };
+        for entry in entries {
             let entry = entry.map_err(&io_error)?;
             if entry.file_name().to_str().is_some_and(|name| named.contains(name)) {
                 continue;

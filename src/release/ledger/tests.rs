@@ -200,6 +200,7 @@ fn a_damaged_ledger_is_refused_by_name() {
         (swap(r#""float32""#, r#""float31""#), "no element type is called `float31`"),
         (swap(r#""v2""#, r#""predict""#), "the word is reserved"),
         (swap("1970-01-01T00:00:00Z", "yesterday"), "it is no ledger"),
+        (swap(r#""ada""#, r#""\u001b[2J""#), "a name in it holds control characters"),
         (swap(r#""kind": "deploy""#, r#""kind": "guess""#), "unknown variant `guess`"),
         (swap(r#""endpoint""#, r#""endpoint_name""#), "unknown field `endpoint_name`"),
     ] {
