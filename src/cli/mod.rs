@@ -5,7 +5,7 @@
 //!
 //! # Adding a command
 //! A file with `Args` (its doc comments are the help) and `run(args, context)`, a variant in
-//! [`Command`], an arm in `dispatch`, and `UPDATE_GOLDEN=1 cargo test` to bring `docs/cli.md` along.
+//! `Command`, an arm in `dispatch`, and `UPDATE_GOLDEN=1 cargo test` to bring `docs/cli.md` along.
 
 mod completions;
 mod deploy;
