@@ -3,10 +3,11 @@
 use super::{Context, TargetArgs};
 use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
-use crate::model::Signature;
+use crate::model::{Signature, onnx};
 use crate::release::perform;
 use crate::release::{ExtraFile, Kind, NewVersion, Version};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Store a model as a version and make it live
@@ -64,18 +65,23 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         allow_breaking: args.allow_breaking,
     };
     let stamp = context.stamp(&settings);
-    let outcome = perform::deploy(&store, new, breaking_changes, context.holder(), stamp)?;
+    let outcome =
+        perform::deploy(&store, new, Signature::breaking_changes, context.holder(), stamp)?;
     context.print_release(Kind::Deploy, &settings, &outcome)
 }
 
 /// What the model takes and gives, and the files that hold its external data.
-fn read_model(_model: &Path) -> Result<(Signature, Vec<ExtraFile>), Failure> {
-    Ok((Signature::default(), Vec::new()))
-}
-
-/// How the newer signature breaks the clients of the live one.
-fn breaking_changes(_live: &Signature, _newer: &Signature) -> Vec<String> {
-    Vec::new()
+fn read_model(model: &Path) -> Result<(Signature, Vec<ExtraFile>), Failure> {
+    let facts = onnx::read_facts(model)?;
+    onnx::check_runtime(&facts)?;
+    let folder = model.parent().unwrap_or(Path::new(""));
+    let locations: BTreeSet<String> =
+        facts.external_data.into_iter().map(|tensor| tensor.location).collect();
+    let extra = locations
+        .into_iter()
+        .map(|relative| ExtraFile { source: folder.join(&relative), relative })
+        .collect();
+    Ok((facts.signature, extra))
 }
 
 fn unenforced_parser() -> impl TypedValueParser<Value = Unenforced> {

@@ -21,7 +21,6 @@ pub mod perform;
 pub mod record;
 mod refused;
 pub mod render;
-mod signature_form;
 mod staging;
 pub mod store;
 pub mod timestamp;

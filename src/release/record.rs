@@ -1,7 +1,6 @@
 //! What the ledger is made of: kept versions, releases, and the requests that make them.
 
 use super::digest::Digest;
-use super::signature_form;
 use super::timestamp::Timestamp;
 use super::version::Version;
 use crate::model::Signature;
@@ -47,7 +46,6 @@ pub struct KeptVersion {
     /// Its bytes.
     pub artefact: Artefact,
     /// What the model takes and gives.
-    #[serde(with = "signature_form")]
     pub signature: Signature,
 }
 

@@ -7,7 +7,6 @@ use super::error::Error;
 use super::ledger::Ledger;
 use super::perform::Outcome;
 use super::record::{Artefact, Canary, KeptVersion, Kind, Release};
-use super::signature_form::SignatureForm;
 use super::store::Store;
 use super::version::Version;
 use crate::console::table;
@@ -75,7 +74,7 @@ impl Place<'_> {
                     "version": kept.version.as_str(),
                     "role": role(ledger, kept),
                     "model": self.model(&kept.artefact),
-                    "signature": SignatureForm::from(&kept.signature),
+                    "signature": kept.signature,
                     "damage": broken.map(|(_, error)| chain(error)),
                     "released": last_release(ledger, kept).map(release_value),
                 })

@@ -197,7 +197,7 @@ fn a_damaged_ledger_is_refused_by_name() {
         (swap(r#""number": 2"#, r#""number": 1"#), "its releases are out of order"),
         (swap(r#""number": 2"#, r#""number": 18446744073709551615"#), "a release number is beyond"),
         (swap(r#""model.onnx""#, r#""../../etc/passwd""#), "leads outside"),
-        (swap(r#""float32""#, r#""float31""#), "`float31` is no element type"),
+        (swap(r#""float32""#, r#""float31""#), "no element type is called `float31`"),
         (swap(r#""v2""#, r#""predict""#), "the word is reserved"),
         (swap("1970-01-01T00:00:00Z", "yesterday"), "it is no ledger"),
         (swap(r#""kind": "deploy""#, r#""kind": "guess""#), "unknown variant `guess`"),
