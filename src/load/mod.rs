@@ -1,8 +1,35 @@
 //! The load tester: schedule, driver, client, record, verdict, report.
 //!
+//! ```text
+//! Plan ─> Schedule ─> worker loop (one per thread) ─> Client (HTTP/1.1 | HTTP/2, TCP | TLS)
+//!                          │                                │
+//!                          │ retry (pure policy)            └─> classify (pure) ─> Outcome
+//!                          └─> record ─> Recording ─> verdict, report
+//! ```
+//!
 //! # Invariants
 //! Arrivals are planned ahead and never wait for replies; response time counts from the intended
 //! instant. Knows a URL and nothing of the gateway.
 
+mod classify;
+mod client;
+mod clock;
+pub mod duration;
+mod error;
+mod live;
 pub mod outcome;
+pub mod plan;
+mod probe;
+mod record;
 pub mod recording;
+pub mod retry;
+mod run;
+pub mod schedule;
+mod seeded;
+mod sleep;
+mod tls;
+mod worker;
+
+pub use error::Error;
+pub use live::{Observer, Snapshot, StopFlag};
+pub use run::run;
