@@ -15,6 +15,8 @@ const MEMORY_BASE_BYTES: u64 = 64 << 20;
 const PACKAGE_BASE_BYTES: u64 = 50_000_000;
 /// Operators that the text names; the document has all.
 const OPERATORS_SHOWN: usize = 12;
+/// Front of a metadata value that the text shows; models keep whole vocabularies there.
+const METADATA_CHARS_SHOWN: usize = 100;
 /// Fewest columns that the text is laid out for.
 const COLUMNS_MIN: usize = 40;
 
@@ -245,7 +247,7 @@ fn about_rows(facts: &Facts) -> Vec<(&'static str, String)> {
     }
     rows.push(("nodes", nodes_text(facts)));
     for (key, value) in &facts.metadata {
-        rows.push(("metadata", format!("{key} = {value}")));
+        rows.push(("metadata", format!("{key} = {}", front(value, METADATA_CHARS_SHOWN))));
     }
     if facts.metadata_left_out > 0 {
         rows.push(("metadata", format!("and {} more", facts.metadata_left_out)));
@@ -296,6 +298,14 @@ fn table<const N: usize>(columns: usize, rows: impl Iterator<Item = [String; N]>
 /// Text from a file, without what would move a terminal's cursor or change its colours.
 fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// The text, or so many characters of it.
+fn front(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
 }
 
 /// `912 B`, `2.1 MiB`.

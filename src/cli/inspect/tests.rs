@@ -230,6 +230,9 @@ fn numbers_read_well() {
     ] {
         assert_eq!(size_text(bytes), text);
     }
+    for (text, shown) in [("", ""), ("abc", "abc"), ("äöüß", "äöü…")] {
+        assert_eq!(front(text, 3), shown);
+    }
     for (number, text) in [(0, "0"), (999, "999"), (1_000, "1,000"), (1_234_567, "1,234,567")] {
         assert_eq!(grouped(number), text);
     }
