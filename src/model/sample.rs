@@ -13,10 +13,12 @@ use crate::error::{Exit, Explain};
 use half::{bf16, f16};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{RngCore, SeedableRng};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Elements of all inputs together; a request of more could not pass the gateway in any format.
-pub const ELEMENTS_MAX: usize = 1 << 24;
+/// Bytes of all inputs together in memory; more could not pass the gateway in any format.
+pub const BYTES_MAX: usize = 16 << 20;
+/// What a sample string counts against it.
+const STRING_BYTES: usize = 32;
 /// Size of a batch dimension that has none given.
 pub const BATCH_SIZE_DEFAULT: usize = 1;
 /// Size of any other open dimension that has none given: small, and enough for the kernels and
@@ -28,23 +30,23 @@ const STRING_LETTERS_MAX: u32 = 8;
 /// Choices that a signature leaves open.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Sizes of symbolic dimensions, by their names in the signature.
-    pub symbol_sizes: BTreeMap<String, usize>,
+    /// Sizes of open dimensions, by symbol, or as `INPUT:POSITION` where there is none.
+    pub open_sizes: BTreeMap<String, usize>,
 }
 
 /// No sample can be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A size was given for a name that is in no input's shape.
-    #[error("dimension `{name}`: no input has it")]
-    UnknownSymbol {
+    #[error("dimension `{name}`: no input leaves it open")]
+    NoSuchDimension {
         /// The name given.
         name: String,
         /// The names there are.
         known: Vec<String>,
     },
     /// The inputs would be too large.
-    #[error("input `{input}`: a sample would take the inputs above {ELEMENTS_MAX} elements")]
+    #[error("input `{input}`: a sample would take the inputs above {BYTES_MAX} bytes")]
     TooLarge {
         /// The input that goes over the limit.
         input: String,
@@ -58,11 +60,11 @@ impl Explain for Error {
 
     fn hint(&self) -> Option<String> {
         Some(match self {
-            Self::UnknownSymbol { known, .. } if known.is_empty() => {
-                "the inputs have no named dimensions".into()
+            Self::NoSuchDimension { known, .. } if known.is_empty() => {
+                "the model leaves no dimension open".into()
             }
-            Self::UnknownSymbol { known, .. } => {
-                format!("the inputs' named dimensions are `{}`", known.join("`, `"))
+            Self::NoSuchDimension { known, .. } => {
+                format!("the open dimensions are `{}`", known.join("`, `"))
             }
             Self::TooLarge { .. } => "give smaller sizes for the open dimensions".into(),
         })
@@ -78,7 +80,7 @@ impl Explain for Error {
 /// values, being pixels or quantised numbers. Strings are of 1 to 8 lower-case letters.
 ///
 /// # Errors
-/// A size for a symbol that is not there, or more than [`ELEMENTS_MAX`] elements.
+/// A size for a dimension that is not there, or more than [`BYTES_MAX`].
 pub fn sample_inputs(
     signature: &Signature,
     seed: u64,
@@ -100,49 +102,56 @@ pub fn sample_inputs(
 
 /// The shapes of the samples, held to the limit.
 fn sample_shapes(signature: &Signature, options: &Options) -> Result<Vec<Vec<usize>>, Error> {
-    let symbols = |dims: &[Dim]| -> Vec<String> {
-        let names = dims.iter().filter_map(|dim| match dim {
-            Dim::Symbol(name) => Some(name.clone()),
-            Dim::Fixed(_) | Dim::Unknown => None,
-        });
-        names.collect()
-    };
-    let shaped = || signature.inputs.iter().filter_map(|spec| spec.shape.as_deref());
-    let known: BTreeSet<String> = shaped().flat_map(symbols).collect();
-    if let Some(name) = options.symbol_sizes.keys().find(|name| !known.contains(*name)) {
-        let known = known.into_iter().collect();
-        return Err(Error::UnknownSymbol { name: name.clone(), known });
+    let open: BTreeSet<String> = signature.inputs.iter().flat_map(open_dimensions).collect();
+    if let Some(name) = options.open_sizes.keys().find(|name| !open.contains(*name)) {
+        let known = open.into_iter().collect();
+        return Err(Error::NoSuchDimension { name: name.clone(), known });
     }
-    let batch: BTreeSet<String> =
-        shaped().filter_map(|dims| dims.get(..1)).flat_map(symbols).collect();
-    let mut elements_left = ELEMENTS_MAX;
+    let outermost = signature.inputs.iter().filter_map(|spec| spec.shape.as_ref()?.first());
+    let batch: HashSet<&Dim> = outermost.filter(|dim| matches!(dim, Dim::Symbol(_))).collect();
+    let mut bytes_left = BYTES_MAX;
     signature
         .inputs
         .iter()
         .map(|spec| {
             let shape = sample_shape(spec, &batch, options);
-            let elements = shape.iter().try_fold(1usize, |acc, dim| acc.checked_mul(*dim));
-            elements_left = elements
-                .and_then(|elements| elements_left.checked_sub(elements))
+            let element = spec.dtype.size_bytes().unwrap_or(STRING_BYTES);
+            let bytes = shape.iter().try_fold(element, |acc, dim| acc.checked_mul(*dim));
+            bytes_left = bytes
+                .and_then(|bytes| bytes_left.checked_sub(bytes))
                 .ok_or_else(|| Error::TooLarge { input: spec.name.clone() })?;
             Ok(shape)
         })
         .collect()
 }
 
-fn sample_shape(spec: &TensorSpec, batch: &BTreeSet<String>, options: &Options) -> Vec<usize> {
+fn sample_shape(spec: &TensorSpec, batch: &HashSet<&Dim>, options: &Options) -> Vec<usize> {
     let Some(dims) = &spec.shape else { return vec![1] };
-    let size = |(position, dim): (usize, &Dim)| match dim {
-        Dim::Fixed(size) => *size,
-        Dim::Symbol(name) => match options.symbol_sizes.get(name) {
-            Some(size) => *size,
-            None if batch.contains(name) => BATCH_SIZE_DEFAULT,
-            None => OPEN_SIZE_DEFAULT,
-        },
-        Dim::Unknown if position == 0 => BATCH_SIZE_DEFAULT,
-        Dim::Unknown => OPEN_SIZE_DEFAULT,
+    let size = |(position, dim): (usize, &Dim)| {
+        if let Dim::Fixed(size) = dim {
+            return *size;
+        }
+        let given = open_name(spec, position, dim).and_then(|name| options.open_sizes.get(&name));
+        given.copied().unwrap_or_else(|| {
+            let is_batch = position == 0 || batch.contains(dim);
+            if is_batch { BATCH_SIZE_DEFAULT } else { OPEN_SIZE_DEFAULT }
+        })
     };
     dims.iter().enumerate().map(size).collect()
+}
+
+fn open_dimensions(spec: &TensorSpec) -> Vec<String> {
+    let dims = spec.shape.iter().flatten().enumerate();
+    dims.filter_map(|(position, dim)| open_name(spec, position, dim)).collect()
+}
+
+/// What [`Options::open_sizes`] calls a dimension.
+fn open_name(spec: &TensorSpec, position: usize, dim: &Dim) -> Option<String> {
+    match dim {
+        Dim::Fixed(_) => None,
+        Dim::Symbol(name) => Some(name.clone()),
+        Dim::Unknown => Some(format!("{}:{position}", spec.name)),
+    }
 }
 
 fn sample_data(dtype: DType, elements: usize, random: &mut ChaCha8Rng) -> Data {

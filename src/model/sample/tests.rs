@@ -14,7 +14,7 @@ fn symbol(name: &str) -> Dim {
 }
 
 fn options(sizes: &[(&str, usize)]) -> Options {
-    Options { symbol_sizes: sizes.iter().map(|(name, size)| ((*name).into(), *size)).collect() }
+    Options { open_sizes: sizes.iter().map(|(name, size)| ((*name).into(), *size)).collect() }
 }
 
 #[test]
@@ -26,9 +26,10 @@ fn open_dimensions_get_documented_sizes() {
         spec("rate", DType::Int64, Some(vec![])),
         spec("anything", DType::String, None),
     ]);
-    let cases: [(Options, [&[usize]; 5]); 2] = [
+    let cases: [(Options, [&[usize]; 5]); 3] = [
         (Options::default(), [&[1, 3, 8], &[2, 1, 8], &[1, 0], &[], &[1]]),
         (options(&[("batch", 5), ("width", 2)]), [&[5, 3, 2], &[2, 5, 8], &[1, 0], &[], &[1]]),
+        (options(&[("state:2", 6), ("mask:0", 3)]), [&[1, 3, 8], &[2, 1, 6], &[3, 0], &[], &[1]]),
     ];
     for (options, shapes) in cases {
         let samples = sample_inputs(&inputs, 1, &options).unwrap();
@@ -129,11 +130,11 @@ fn what_cannot_be_sampled_is_refused() {
         sample_inputs(&inputs, 0, &options(sizes)).unwrap_err().to_string()
     };
     let over =
-        |input| format!("input `{input}`: a sample would take the inputs above 16777216 elements");
-    assert_eq!(refused(&[("lenght", 3)]), "dimension `lenght`: no input has it");
-    assert_eq!(refused(&[("length", ELEMENTS_MAX + 1)]), over("x"));
+        |input| format!("input `{input}`: a sample would take the inputs above 16777216 bytes");
+    assert_eq!(refused(&[("lenght", 3)]), "dimension `lenght`: no input leaves it open");
+    assert_eq!(refused(&[("length", BYTES_MAX / 4 + 1)]), over("x"));
     assert_eq!(refused(&[("length", usize::MAX), ("batch", 2)]), over("x"));
-    assert_eq!(refused(&[("length", ELEMENTS_MAX)]), over("y"), "the limit is for all together");
+    assert_eq!(refused(&[("length", BYTES_MAX / 4)]), over("y"), "the limit is for all together");
     let error = sample_inputs(&inputs, 0, &options(&[("z", 1)])).unwrap_err();
-    assert_eq!(error.hint().unwrap(), "the inputs' named dimensions are `batch`, `length`");
+    assert_eq!(error.hint().unwrap(), "the open dimensions are `batch`, `length`");
 }
