@@ -8,8 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A request as the HTTP host received it.
-#[derive(Debug)]
+/// A request as the HTTP host received it. Not printed: its headers hold keys and tokens.
 pub struct Call {
     /// The request; its path begins with the stage.
     pub request: http::Request<Body>,
@@ -31,7 +30,8 @@ pub enum Body {
 pub struct Invocation {
     /// The route it matched.
     pub route: Arc<Route>,
-    /// The request; its path has no stage, and hop-by-hop headers are gone.
+    /// The request; its path has no stage, hop-by-hop headers are gone, keys and tokens are marked
+    /// sensitive.
     pub request: http::Request<Bytes>,
     /// When the client gets a 504. The call is dropped then; what should outlive it, as a Lambda
     /// function does, must run in a task of its own.

@@ -111,7 +111,7 @@ mod tests {
         assert!(extended.len() == 16 && extended.ends_with('='), "{extended}");
         let trace = first.trace_id(1_722_641_683_000);
         let trace = trace.to_str().unwrap();
-        assert!(trace.starts_with("Root=1-66ad6f13-") && trace.len() == 40, "{trace}");
+        assert!(trace.starts_with("Root=1-66ad6d13-") && trace.len() == 40, "{trace}");
         assert!(trace[16..].bytes().all(|byte| byte.is_ascii_hexdigit()), "{trace}");
         assert_eq!(ids(1).request_id, first.request_id);
         assert_ne!(ids(2).request_id, first.request_id);

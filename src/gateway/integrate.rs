@@ -6,6 +6,7 @@
 use super::call::{IntegrationError, IntegrationResult, Invocation, Upstream};
 use super::clock::Clock;
 use super::exchange::{Exchange, IntegrationFacts};
+use super::key;
 use super::limiter::Limiter;
 use super::options::Knobs;
 use super::refusal::{
@@ -47,7 +48,8 @@ pub(super) async fn invoke<U: Upstream>(
     head: Parts,
     body: Bytes,
     exchange: &mut Exchange,
-    (knobs, clock): (&Knobs, &dyn Clock),
+    knobs: &Knobs,
+    clock: &dyn Clock,
     upstream: &U,
 ) -> Result<http::Response<Bytes>, Refusal> {
     let lambda = snapshot.integration == Integration::LambdaProxy;
@@ -129,6 +131,12 @@ fn forward(mut head: Parts, body: Bytes, stage: &str) -> http::Request<Bytes> {
     if signed.is_some_and(|value| value.as_bytes().starts_with(SIGV4.as_bytes())) {
         head.headers.remove(header::AUTHORIZATION);
     }
+    for secret in [HeaderName::from_static(key::HEADER), header::AUTHORIZATION] {
+        if let Some(value) = head.headers.get_mut(secret) {
+            // Printed as `Sensitive`.
+            value.set_sensitive(true);
+        }
+    }
     head.uri = without_stage(&head.uri, stage);
     http::Request::from_parts(head, body)
 }
@@ -146,8 +154,10 @@ fn without_stage(uri: &Uri, stage: &str) -> Uri {
     PathAndQuery::from_maybe_shared(text).map_or_else(|_| uri.clone(), Uri::from)
 }
 
-/// Whether the request makes an event larger than Lambda takes, as far as can be said without the
-/// event: headers stand in it twice, and the body is a JSON string, or Base64 if it is no text.
+/// Whether the request makes an event larger than Lambda takes.
+///
+/// Differs: the event itself is not made here, so its size is reckoned. Headers stand in it twice,
+/// and the body is a JSON string, or Base64 if it is no text.
 fn exceeds_event(head: &Parts, body: &[u8]) -> bool {
     // No byte takes more than six, so most requests need no counting.
     if body.len() < LAMBDA_PAYLOAD_BYTES_MAX / 8 {

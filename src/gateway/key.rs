@@ -9,7 +9,7 @@ use http::request::Parts;
 use std::sync::Arc;
 
 /// The header that carries the key (`apiKeySource: HEADER`).
-const HEADER: &str = "x-api-key";
+pub(super) const HEADER: &str = "x-api-key";
 
 /// The key that this request counts against.
 pub(super) fn identify(

@@ -85,6 +85,8 @@ fn decode(path: &str) -> Cow<'_, str> {
 }
 
 /// AWS takes an Authorization header on an unknown path for a signature and fails to read it.
+///
+/// Differs: which bytes AWS hashes is not known; here it is the header's value.
 fn unknown(headers: &HeaderMap) -> Refusal {
     match headers.get(AUTHORIZATION) {
         Some(value) if !value.as_bytes().starts_with(SIGV4.as_bytes()) => {

@@ -75,6 +75,5 @@ pub(super) async fn stack<U: Upstream>(
     validate::body(&route, &head, &body, knobs)?;
 
     // The integration is last; only from here on do replies carry a trace id.
-    let shell = (knobs, twin.clock());
-    integrate::invoke(snapshot, head, body, exchange, shell, upstream).await
+    integrate::invoke(snapshot, head, body, exchange, knobs, twin.clock(), upstream).await
 }

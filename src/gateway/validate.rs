@@ -54,6 +54,7 @@ pub(super) fn body(
     let Some(schema) = schema_for(route, &head.headers, knobs) else { return Ok(()) };
     // An absent body is an object without members.
     let verdict = schema.check(if body.is_empty() { b"{}" } else { body });
+    // Differs: AWS says here what does not match.
     let error = match verdict {
         Verdict::Valid => return Ok(()),
         Verdict::Invalid => "[instance does not match the model]",

@@ -6,6 +6,8 @@
 //! # Invariants
 //! - The API key itself is never logged: a format that names `$context.identity.apiKey` is refused.
 //! - `$context.gwtf.*` exists in the twin alone and never reaches AWS.
+//!
+//! Differs: an unknown variable is refused, where AWS prints `-` for it.
 
 use super::limits::ACCESS_LOG_FORMAT_BYTES_MAX;
 use crate::error::{Exit, Explain};

@@ -6,14 +6,14 @@
 //! inference service, whose errors say more than `Invalid request body`.
 //!
 //! # Invariants
-//! - No request that the inference service takes is refused.
+//! - No JSON that the inference service takes is refused. (Bare `NaN` is no JSON.)
 //! - Only keywords that API Gateway's validator is known to honour: `minItems` and `maxItems` are
 //!   dropped from simple validation and `exclusiveMinimum` on import (known issues of the developer
 //!   guide), so fixed dimensions are not stated; `$ref`, `pattern` and `format` are not used.
 //! - `integer` takes what is written as an integer (draft 4); whether AWS takes `1.0` is not known.
 
 use super::route::Operation;
-use crate::model::{DType, Dim, Signature, TensorSpec};
+use crate::model::{DType, Signature, TensorSpec};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -37,8 +37,7 @@ pub fn request_model(operation: Operation, signature: &Signature) -> Option<Valu
         ),
         Operation::OpenInferenceInfer => (
             "Open Inference infer",
-            json!({ "parameters": { "type": "object" }, "inputs": open_inference_inputs(signature),
-                "outputs": { "type": "array" } }),
+            json!({ "inputs": open_inference_inputs(signature) }),
             vec!["inputs"],
         ),
         Operation::Predict => {
@@ -102,8 +101,8 @@ fn fnv1a(bytes: &[u8]) -> u32 {
 /// `instances`: one entry a row; an entry is the row itself or an object by input name.
 fn instances(signature: &Signature) -> Value {
     let row = |spec: &TensorSpec| match spec.shape.as_deref() {
-        // A fixed outermost dimension leaves open what one row is; the service decides.
-        Some([Dim::Symbol(_) | Dim::Unknown, row @ ..]) => nested(spec.dtype, row.len()),
+        // A row is a slice of the outermost dimension; a scalar or an unknown rank has none to state.
+        Some([_, row @ ..]) => nested(spec.dtype, row.len()),
         _ => json!({}),
     };
     json!({ "type": "array", "items": any_of(by_name(signature, row)) })
@@ -155,10 +154,10 @@ fn open_inference_inputs(signature: &Signature) -> Value {
                 "name": name,
                 "shape": { "type": "array", "items": { "type": "integer" } },
                 "datatype": { "type": "string" },
-                "parameters": { "type": "object" },
                 "data": { "type": "array", "items": any_of(elements) },
             },
-            "required": ["name", "shape", "datatype", "data"],
+            // Not `data`: an empty tensor may come as binary data of no bytes.
+            "required": ["name", "shape", "datatype"],
         },
     })
 }

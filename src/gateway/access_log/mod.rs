@@ -1,7 +1,9 @@
 //! Layer: one line per request in the contract's `$context` format.
 //!
-//! A variable without a value prints `-`, as on AWS. Quotes, backslashes and control characters in
-//! values are escaped as in JSON, so that no client can forge a line or break a document.
+//! A variable without a value prints `-`, as on AWS.
+//!
+//! Differs: quotes, backslashes and control characters in values are escaped as in JSON, so that no
+//! client can forge a line or break a document. What AWS does with them is not documented.
 
 mod sink;
 

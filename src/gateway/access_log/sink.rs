@@ -13,6 +13,8 @@ use std::time::Duration;
 
 /// Lines waiting for the writer.
 const QUEUE_BYTES_MAX: usize = 8 << 20;
+/// At so much the writer stops gathering and writes.
+const BATCH_BYTES: usize = QUEUE_BYTES_MAX / 4;
 /// How long the writer waits for more lines after the first; saves a write and a wake-up a line.
 const GATHER: Duration = Duration::from_millis(20);
 
@@ -133,8 +135,10 @@ impl Sink for FileSink {
         queue.bytes.extend_from_slice(line);
         queue.bytes.push(b'\n');
         queue.lines += 1;
+        let full = queue.bytes.len() > BATCH_BYTES && !queue.hurry;
+        queue.hurry |= full;
         drop(queue);
-        if first {
+        if first || full {
             self.shared.work.notify_one();
         }
     }

@@ -28,7 +28,7 @@ use serde_json::Value;
 
 pub use error::CompileError;
 
-/// Deepest nesting of a body; deeper ones are malformed. Jackson stops at 1,000.
+/// Deepest nesting of a body; deeper ones are malformed. Differs: Jackson stops at 1,000.
 pub const DEPTH_MAX: usize = 256;
 
 /// A compiled schema.

@@ -1,5 +1,5 @@
 use super::*;
-use crate::model::TensorSpec;
+use crate::model::{Dim, TensorSpec};
 
 fn symbol(name: &str) -> Dim {
     Dim::Symbol(name.to_owned())
@@ -53,6 +53,13 @@ fn takes_every_form_of_a_request() {
         (Infer, iris(), oip_with("[1,2,3,4]")),
         (Infer, iris(), oip_with("[[1,2,\"NaN\",4]]")),
         (Predict, iris(), oip_with("[]")),
+        (
+            Predict,
+            iris(),
+            r#"{"inputs":[{"name":"x","shape":[0,4],"datatype":"FP32",
+                "parameters":{"binary_data_size":0}}],"outputs":[{"name":"y"}]}"#
+                .to_owned(),
+        ),
         (Predict, iris(), r#"{"instances":[[1,2,3,4]]}"#.to_owned()),
         (Predict, iris(), r#"{"inputs":[[1,2,3,4]]}"#.to_owned()),
         (Tf, words(), r#"{"instances":[{"text":"a","keep":[true]}]}"#.to_owned()),
@@ -76,13 +83,14 @@ fn refuses_what_cannot_be_a_request() {
         (Tf, iris(), r#"{"instances":[[[1]]]}"#),
         (Tf, iris(), r#"{"instances":[{"y":[1]}]}"#),
         (Tf, iris(), r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":[1]}]}"#),
-        (Infer, iris(), r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32"}]}"#),
+        (Infer, iris(), r#"{"inputs":[{"name":"x","shape":[1]}]}"#),
         (Infer, iris(), r#"{"inputs":[{"name":"y","shape":[1],"datatype":"FP32","data":[1]}]}"#),
         (Infer, iris(), r#"{"inputs":[{"name":"x","shape":[1],"datatype":"FP32","data":["a"]}]}"#),
         (Infer, iris(), r#"{"instances":[[1]]}"#),
         (Predict, iris(), r#"{"inputs":[1]}"#),
         (Tf, audio(), r#"{"inputs":{"input":[[0]],"state":[[[0]]],"sr":1.5}}"#),
         (Tf, audio(), r#"{"inputs":[[0]]}"#),
+        (Tf, audio(), r#"{"instances":[{"input":[0],"state":[0],"sr":16000}]}"#),
         (Tf, words(), r#"{"instances":[{"text":1,"keep":[true]}]}"#),
     ];
     for (operation, signature, body) in cases {
