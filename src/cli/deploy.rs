@@ -1,11 +1,10 @@
 //! `gwtf deploy`: a model file becomes a version, and live or a canary.
 
-use super::{Context, TargetArgs};
+use super::{Context, TargetArgs, unenforced_parser};
 use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
 use crate::release::perform;
 use crate::release::{Kind, NewVersion, Version};
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use std::path::PathBuf;
 
 /// Store a model as a version and make it live
@@ -65,9 +64,4 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let stamp = context.stamp(&settings);
     let outcome = perform::deploy(&store, new, context.holder(), stamp)?;
     context.print_release(Kind::Deploy, &settings, &outcome)
-}
-
-fn unenforced_parser() -> impl TypedValueParser<Value = Unenforced> {
-    PossibleValuesParser::new(Unenforced::ALL.map(Unenforced::name))
-        .map(|name| Unenforced::from_name(&name).expect("the names are those of the settings"))
 }

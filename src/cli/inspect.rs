@@ -1,12 +1,40 @@
 //! What `gwtf inspect` shows of a model: the document `gwtf.model/v1` and the same as text.
 
-use crate::model::onnx::{Facts, Unsupported, check_runtime};
+use super::{Context, cannot_print};
+use crate::error::{Exit, Failure};
+use crate::model::onnx::{Facts, Unsupported, check_runtime, read_facts};
 use crate::model::{Dim, TensorSpec};
 use crate::spec::limits;
 use comfy_table::{ContentArrangement, Table};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Say what a model takes and gives, and which limits it would break
+///
+/// Read from the file itself, without loading the model.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gwtf inspect model.onnx
+  gwtf inspect model.onnx --json")]
+pub(super) struct Args {
+    /// The ONNX file
+    model: PathBuf,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let facts = read_facts(&context.environment.folder().join(&args.model))?;
+    let console = &context.console;
+    if console.json {
+        console.document(&document(&facts))
+    } else {
+        console.data(render_text(&facts, console.columns()).as_bytes())
+    }
+    .map_err(cannot_print)?;
+    Ok(Exit::Done)
+}
 
 /// What a process takes before it has a model: program, runtime library, thread stacks and arenas.
 const MEMORY_BASE_BYTES: u64 = 64 << 20;
@@ -22,19 +50,19 @@ const COLUMNS_MIN: usize = 40;
 
 /// A limit of AWS or of ONNX Runtime that the model is beyond.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BrokenLimit {
+pub(super) struct BrokenLimit {
     /// The limit's name, with its unit.
-    pub limit: &'static str,
+    pub(super) limit: &'static str,
     /// What the model needs.
-    pub actual: u64,
+    pub(super) actual: u64,
     /// What there is.
-    pub max: u64,
+    pub(super) max: u64,
     /// The same for a person.
-    pub message: String,
+    pub(super) message: String,
 }
 
 /// The document `gwtf.model/v1`.
-pub fn document(facts: &Facts) -> Value {
+pub(super) fn document(facts: &Facts) -> Value {
     let opsets = facts.opsets.iter();
     let metadata = facts.metadata.iter();
     json!({
@@ -71,7 +99,7 @@ pub fn document(facts: &Facts) -> Value {
 }
 
 /// The same for a person, in this many columns.
-pub fn render_text(facts: &Facts, columns: usize) -> String {
+pub(super) fn render_text(facts: &Facts, columns: usize) -> String {
     let columns = columns.max(COLUMNS_MIN);
     let rows = about_rows(facts).into_iter().map(|(what, text)| [what.into(), printable(&text)]);
     let about = table(columns, rows);
@@ -97,7 +125,7 @@ pub fn render_text(facts: &Facts, columns: usize) -> String {
 /// on ONNX Runtime 1.32 with 200 MiB of weights: 1.5 to 1.7 times the weights in the file, 1.2
 /// times external ones. What the operators need while they run is not in it, nor weights that the
 /// graph makes when it is loaded.
-pub fn memory_estimate_bytes(facts: &Facts) -> u64 {
+pub(super) fn memory_estimate_bytes(facts: &Facts) -> u64 {
     let external: u64 =
         facts.external_data.iter().fold(0, |sum, tensor| sum.saturating_add(tensor.length_bytes));
     let inside = facts.parameters.bytes.saturating_sub(external);
@@ -107,7 +135,7 @@ pub fn memory_estimate_bytes(facts: &Facts) -> u64 {
 }
 
 /// Every limit that the model is beyond.
-pub fn limits_broken(facts: &Facts) -> Vec<BrokenLimit> {
+pub(super) fn limits_broken(facts: &Facts) -> Vec<BrokenLimit> {
     let mut broken: Vec<BrokenLimit> =
         check_runtime(facts).err().map(too_new).into_iter().collect();
     let external = external_files(facts);

@@ -10,16 +10,22 @@
 mod completions;
 mod deploy;
 mod history;
+mod infer;
+mod inspect;
+mod loadtest;
+mod local;
 mod promote;
 mod prune;
 mod reference;
 mod rollback;
+mod serve;
+mod signals;
 mod status;
 mod usage;
 
 pub use reference::reference;
 
-use crate::config::{Environment, Flags, Settings, Target};
+use crate::config::{Environment, Flags, Settings, Target, Unenforced};
 use crate::console::{Color, Console};
 use crate::error::{Exit, Failure};
 use crate::release::{Holder, Kind, Ledger, Outcome, Place, Stamp, Store, Timestamp, commit};
@@ -83,6 +89,10 @@ const COMMON_HEADING: &str = "Common options";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Inspect(inspect::Args),
+    Infer(infer::Args),
+    Serve(serve::Args),
+    Loadtest(Box<loadtest::Args>),
     Deploy(deploy::Args),
     Promote(promote::Args),
     Rollback(rollback::Args),
@@ -130,6 +140,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 
 fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Inspect(args) => inspect::run(&args, context),
+        Command::Infer(args) => infer::run(&args, context),
+        Command::Serve(args) => serve::run(&args, context),
+        Command::Loadtest(args) => loadtest::run(&args, context),
         Command::Deploy(args) => deploy::run(args, context),
         Command::Promote(args) => promote::run(&args, context),
         Command::Rollback(args) => rollback::run(&args, context),
@@ -217,6 +231,11 @@ fn color_parser() -> impl TypedValueParser<Value = Color> {
         "never" => Color::Never,
         _ => Color::Auto,
     })
+}
+
+fn unenforced_parser() -> impl TypedValueParser<Value = Unenforced> {
+    PossibleValuesParser::new(Unenforced::ALL.map(Unenforced::name))
+        .map(|name| Unenforced::from_name(&name).expect("the names are those of the settings"))
 }
 
 fn target_parser() -> impl TypedValueParser<Value = Target> {

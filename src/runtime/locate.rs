@@ -22,7 +22,7 @@ pub struct LocateRequest {
     pub flag: Option<PathBuf>,
     /// The value of `ORT_DYLIB_PATH`; used for this machine's platform only.
     pub environment: Option<PathBuf>,
-    /// The person's cache folder (`~/.cache`, `~/Library/Caches`).
+    /// gwtf's cache folder (`~/.cache/gwtf`).
     pub cache_folder: PathBuf,
     /// The value of `PATH`, searched for `python3`, `python` and `uv`.
     pub search_path: OsString,
@@ -173,11 +173,7 @@ impl LocateRequest {
 
     /// The folder that holds the cached library for a platform.
     pub fn library_folder(&self, target: Target) -> PathBuf {
-        self.cache_folder
-            .join("gwtf")
-            .join("onnxruntime")
-            .join(super::VERSION)
-            .join(target.triple())
+        self.cache_folder.join("onnxruntime").join(super::VERSION).join(target.triple())
     }
 }
 

@@ -10,30 +10,36 @@ pub const MODEL_VERSION: HeaderName = HeaderName::from_static("x-gwtf-model-vers
 const INFERENCE_HEADER: HeaderName = HeaderName::from_static("inference-header-content-length");
 
 /// A rendered reply with status 200.
-pub fn ok(rendered: Reply) -> Response<Bytes> {
+pub(super) fn ok(rendered: Reply) -> Response<Bytes> {
     with_status(StatusCode::OK, rendered)
 }
 
 /// A JSON document with status 200.
-pub fn json(document: Vec<u8>) -> Response<Bytes> {
+pub(super) fn json(document: String) -> Response<Bytes> {
     let content_type = "application/json";
-    ok(Reply { content_type, inference_header_content_length: None, body: document })
+    ok(Reply { content_type, inference_header_content_length: None, body: document.into_bytes() })
 }
 
 /// An error in the protocol's own shape.
-pub fn error(protocol: Protocol, status: StatusCode, message: &str) -> Response<Bytes> {
+pub(super) fn error(protocol: Protocol, status: StatusCode, message: &str) -> Response<Bytes> {
     with_status(status, payload::render_error(protocol, message))
 }
 
+/// The same with a status from the payload parser.
+pub(super) fn refused(protocol: Protocol, status: u16, message: &str) -> Response<Bytes> {
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
+    error(protocol, status, message)
+}
+
 /// Adds the version header; a tag is always a valid header value.
-pub fn mark_version(response: &mut Response<Bytes>, version: &str) {
+pub(super) fn mark_version(response: &mut Response<Bytes>, version: &str) {
     if let Ok(value) = HeaderValue::from_str(version) {
         response.headers_mut().insert(MODEL_VERSION, value);
     }
 }
 
 /// Adds `Retry-After`, seconds.
-pub fn retry_after(response: &mut Response<Bytes>, seconds: u16) {
+pub(super) fn retry_after(response: &mut Response<Bytes>, seconds: u16) {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
 }
 

@@ -5,20 +5,28 @@
 
 use super::reply;
 use crate::model::Signature;
-use crate::model::payload::{self, ModelName, Protocol, RequestHead, metadata};
+use crate::model::payload::metadata::{self, VersionState};
+use crate::model::payload::{self, ModelName, Protocol, RequestHead};
 use crate::runtime::{InferError, Pool};
 use crate::spec::Operation;
+use crate::spec::route::tensorflow_version;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
+use std::fmt;
 use std::time::Instant;
 
 /// A loaded model version that answers requests.
-#[derive(Debug)]
 pub struct ModelService {
     endpoint: String,
     version: String,
     signature: Signature,
     pool: Pool,
+}
+
+impl fmt::Debug for ModelService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ModelService({} {})", self.endpoint, self.version)
+    }
 }
 
 impl ModelService {
@@ -50,24 +58,37 @@ impl ModelService {
         request: &Request<Bytes>,
         deadline: Instant,
     ) -> Response<Bytes> {
-        let model = self.name();
         let mut response = match operation {
             Operation::Predict => self.infer(Protocol::Auto, request, deadline).await,
-            Operation::TensorflowPredict => self.infer(Protocol::Tensorflow, request, deadline).await,
+            Operation::TensorflowPredict => {
+                self.infer(Protocol::Tensorflow, request, deadline).await
+            }
             Operation::OpenInferenceInfer => {
                 self.infer(Protocol::OpenInference, request, deadline).await
             }
-            Operation::TensorflowStatus => reply::json(metadata::tensorflow_status(model)),
-            Operation::TensorflowMetadata => {
-                reply::json(metadata::tensorflow_metadata(model, &self.signature))
+            Operation::TensorflowStatus => reply::json(metadata::render_tensorflow_status(&[(
+                self.tensorflow_version(),
+                VersionState::Available,
+            )])),
+            Operation::TensorflowMetadata => reply::json(metadata::render_tensorflow_metadata(
+                &self.endpoint,
+                self.tensorflow_version(),
+                &self.signature,
+            )),
+            Operation::OpenInferenceModel => reply::json(metadata::render_open_inference_model(
+                &self.endpoint,
+                &[self.version.as_str()],
+                &self.signature,
+            )),
+            Operation::OpenInferenceServer => {
+                reply::json(metadata::render_open_inference_server(env!("CARGO_PKG_VERSION")))
             }
-            Operation::OpenInferenceModel => {
-                reply::json(metadata::open_inference_model(model, &self.signature))
+            // A service that answers is live and ready; the documents are the protocol's.
+            Operation::OpenInferenceModelReady => {
+                reply::json(serde_json::json!({ "name": self.endpoint, "ready": true }).to_string())
             }
-            Operation::OpenInferenceModelReady => reply::json(metadata::model_ready(model)),
-            Operation::OpenInferenceServer => reply::json(metadata::open_inference_server()),
-            Operation::OpenInferenceLive => reply::json(metadata::live()),
-            Operation::OpenInferenceReady => reply::json(metadata::ready()),
+            Operation::OpenInferenceLive => reply::json("{\"live\":true}".to_owned()),
+            Operation::OpenInferenceReady => reply::json("{\"ready\":true}".to_owned()),
         };
         reply::mark_version(&mut response, &self.version);
         response
@@ -77,6 +98,12 @@ impl ModelService {
         ModelName { name: &self.endpoint, version: &self.version }
     }
 
+    /// The number of a `v<number>` tag, which is what TensorFlow Serving's documents hold.
+    fn tensorflow_version(&self) -> &str {
+        let tag = self.version.as_str();
+        if tensorflow_version(tag).is_some() { &tag[1..] } else { tag }
+    }
+
     async fn infer(
         &self,
         protocol: Protocol,
@@ -84,7 +111,8 @@ impl ModelService {
         deadline: Instant,
     ) -> Response<Bytes> {
         if let Some(encoding) = foreign_encoding(request.headers()) {
-            let message = format!("content-encoding `{encoding}` is not accepted; send the body as it is");
+            let message =
+                format!("content-encoding `{encoding}` is not accepted; send the body as it is");
             return reply::error(protocol, StatusCode::UNSUPPORTED_MEDIA_TYPE, &message);
         }
         let head = RequestHead {
@@ -96,12 +124,12 @@ impl ModelService {
         };
         let parsed = match payload::parse(protocol, &head, request.body(), &self.signature) {
             Ok(parsed) => parsed,
-            Err(error) => return reply::error(protocol, error.status(), &error.to_string()),
+            Err(error) => return reply::refused(protocol, error.status(), &error.to_string()),
         };
-        match self.pool.infer(parsed.inputs, parsed.outputs, deadline).await {
+        match self.pool.infer(parsed.inputs, &parsed.outputs, deadline).await {
             Ok(outputs) => match payload::render(&parsed.reply, self.name(), &outputs) {
                 Ok(rendered) => reply::ok(rendered),
-                Err(error) => reply::error(protocol, error.status(), &error.to_string()),
+                Err(error) => reply::refused(protocol, error.status(), &error.to_string()),
             },
             Err(error) => infer_error(protocol, &error),
         }

@@ -5,6 +5,7 @@ use super::limits;
 use super::request_model::{model_name, request_model, request_models_for};
 use super::route::{Operation, routes_of};
 use super::throttle::Throttle;
+use crate::error::{Exit, Explain};
 use crate::model::Signature;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -83,6 +84,12 @@ pub struct UnknownLive {
     tag: String,
 }
 
+impl Explain for UnknownLive {
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+}
+
 impl Gateway {
     /// The contract of an endpoint. Pinned routes use their version's request models, live routes
     /// the live version's; with [`Auth::ApiKey`] all but the health routes need a key.
@@ -108,9 +115,11 @@ impl Gateway {
         }
         let tags: Vec<&str> = endpoint.versions.iter().map(|version| version.tag).collect();
         let routes = routes_of(endpoint.name, &tags).into_iter().map(|mut route| {
+            if route.version.is_none() {
+                endpoint.live.clone_into(&mut route.serves);
+            }
             if checked(route.operation) {
-                let tag = route.version.as_deref().unwrap_or(endpoint.live);
-                route.request_models = request_models_for(route.operation, tag);
+                route.request_models = request_models_for(route.operation, &route.serves);
             }
             route.api_key_required = endpoint.auth == Auth::ApiKey && !is_health(route.operation);
             Arc::new(route)

@@ -59,6 +59,9 @@ pub struct Route {
     pub operation: Operation,
     /// The version it is pinned to; `None` follows live.
     pub version: Option<String>,
+    /// The version that its integration invokes: the pinned one, or the one that was live when the
+    /// contract was made. Empty until a contract holds the route.
+    pub serves: String,
     /// Whether a request needs an API key (and so counts against a usage plan).
     pub api_key_required: bool,
     /// Request models by content type; no entry for a content type means no body check.
@@ -82,6 +85,7 @@ impl Route {
             path: path.into(),
             operation,
             version: version.map(str::to_owned),
+            serves: version.unwrap_or_default().to_owned(),
             api_key_required: false,
             request_models: BTreeMap::new(),
             required_parameters: Vec::new(),

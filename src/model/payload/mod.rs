@@ -173,6 +173,23 @@ pub fn parse(
     }
 }
 
+/// A request body with these inputs in TensorFlow Serving's format: rows when every tensor of the
+/// signature has an open outermost dimension, columns otherwise. Every route but the Open Inference
+/// ones takes it, as `application/json`.
+///
+/// # Errors
+/// The inputs disagree on the number of rows.
+pub fn render_request(
+    inputs: &[(String, Tensor)],
+    signature: &Signature,
+) -> Result<Vec<u8>, Error> {
+    if signature.is_batched() {
+        reply::rows("instances", inputs)
+    } else {
+        Ok(reply::columns("inputs", inputs))
+    }
+}
+
 /// Whether the body is npy; refuses content types that are nobody's here.
 ///
 /// As in TensorFlow Serving and Triton a body is JSON whatever a client's default content type

@@ -29,8 +29,8 @@ pub(super) fn render(
     outputs: &[(String, Tensor)],
 ) -> Result<Reply, Error> {
     match form {
-        ReplyForm::TensorflowRow => rows(outputs).map(json),
-        ReplyForm::TensorflowColumn => Ok(json(columns(outputs))),
+        ReplyForm::TensorflowRow => rows("predictions", outputs).map(json),
+        ReplyForm::TensorflowColumn => Ok(json(columns("outputs", outputs))),
         ReplyForm::OpenInference { id, outputs: forms, binary } => {
             open_inference(id.as_deref(), forms, *binary, model, outputs)
         }
@@ -48,9 +48,9 @@ fn buffer(outputs: &[(String, Tensor)]) -> Vec<u8> {
     Vec::with_capacity(FRAME_BYTES + elements.saturating_mul(ELEMENT_BYTES))
 }
 
-/// `{"predictions": …}`: a list with one item a row, an object each when there are several
-/// outputs. All outputs must agree on the number of rows.
-fn rows(outputs: &[(String, Tensor)]) -> Result<Vec<u8>, Error> {
+/// `{"predictions": …}`, or another key: a list with one item a row, an object each when there
+/// are several tensors. All must agree on the number of rows.
+pub(super) fn rows(key: &str, outputs: &[(String, Tensor)]) -> Result<Vec<u8>, Error> {
     let mut rows = None;
     for (name, tensor) in outputs {
         let first = tensor.shape().first().copied();
@@ -67,7 +67,9 @@ fn rows(outputs: &[(String, Tensor)]) -> Result<Vec<u8>, Error> {
         }
     }
     let mut body = buffer(outputs);
-    body.extend_from_slice(b"{\"predictions\":[");
+    body.push(b'{');
+    text(&mut body, key);
+    body.extend_from_slice(b":[");
     for row in 0..rows.unwrap_or_default() {
         if row > 0 {
             body.push(b',');
@@ -83,10 +85,12 @@ fn rows(outputs: &[(String, Tensor)]) -> Result<Vec<u8>, Error> {
     Ok(body)
 }
 
-/// `{"outputs": …}`: the tensor, or an object of them when there are several.
-fn columns(outputs: &[(String, Tensor)]) -> Vec<u8> {
+/// `{"outputs": …}`, or another key: the tensor, or an object of them when there are several.
+pub(super) fn columns(key: &str, outputs: &[(String, Tensor)]) -> Vec<u8> {
     let mut body = buffer(outputs);
-    body.extend_from_slice(b"{\"outputs\":");
+    body.push(b'{');
+    text(&mut body, key);
+    body.push(b':');
     named(&mut body, outputs, |body, name, tensor| {
         value(body, name, tensor.shape(), tensor.data(), 0..tensor.data().len());
     });

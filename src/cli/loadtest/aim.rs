@@ -1,0 +1,219 @@
+//! What a run is aimed at: a URL, or an endpoint of our own that is started for each run.
+
+use super::requests::{self, Payload};
+use super::{Args, Context};
+use crate::cli::local::{
+    self, Front, Hosted, Loaded, LocalUpstream, Overrides, PoolChoice, Source, contract,
+};
+use crate::config::Target;
+use crate::error::{Exit, Failure};
+use crate::load::plan::Plan;
+use crate::release::{self};
+use crate::serve::http::HostOptions;
+use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+/// What every run of this command is aimed at, made once.
+pub(super) struct Aim {
+    place: Place,
+    /// The bodies sent.
+    pub(super) payloads: Vec<Payload>,
+    /// What they are, for a reader.
+    pub(super) payload_text: String,
+    /// The model served, for a reader.
+    pub(super) served: Option<String>,
+    /// Who may call, for a reader.
+    pub(super) auth: Option<String>,
+    /// The stage's limit in force.
+    pub(super) throttle: Option<Throttle>,
+    /// The account's limit in force.
+    pub(super) account_throttle: Option<Throttle>,
+    keys: Vec<ApiKey>,
+}
+
+enum Place {
+    Url(String),
+    Local(Box<LocalPlace>),
+}
+
+/// An endpoint of our own, not started.
+struct LocalPlace {
+    loaded: Loaded,
+    contract: Gateway,
+    overrides: Overrides,
+    seed: u64,
+}
+
+/// A target that takes requests until it is stopped.
+pub(super) enum Running {
+    /// Somebody else's.
+    Url(String),
+    /// Started for this run.
+    Local(String, Hosted),
+}
+
+impl Aim {
+    /// Takes aim: loads the model, builds the contract, makes the payloads. Starts nothing.
+    pub(super) fn take(args: &Args, context: &Context) -> Result<Self, Failure> {
+        let settings = context.settings(None)?;
+        let keys = local::api_keys(&settings, context)?;
+        let Some(url) = &args.url else {
+            return Self::at_local(args, context, &settings, keys);
+        };
+        let (payloads, payload_text) = match args.payload.as_slice() {
+            [] => (vec![requests::plain_get()], "GET without a body".to_owned()),
+            files => (requests::from_files(files)?, files_text(files)),
+        };
+        let place = Place::Url(url.clone());
+        Ok(Self {
+            place,
+            payloads,
+            payload_text,
+            served: None,
+            auth: args.bearer_from.as_ref().map(|_| "bearer".to_owned()),
+            throttle: None,
+            account_throttle: None,
+            keys,
+        })
+    }
+
+    fn at_local(
+        args: &Args,
+        context: &Context,
+        settings: &crate::config::Settings,
+        keys: Vec<ApiKey>,
+    ) -> Result<Self, Failure> {
+        let source =
+            Source { engine: local::engine(settings, context)?, pool: PoolChoice::default() };
+        let loaded = load(args, context, settings, &source)?;
+        let overrides = Overrides {
+            throttle: args.throttle,
+            account_throttle: args.account_throttle,
+            limiter_header: true,
+            ..Overrides::default()
+        };
+        let contract = contract(settings, &loaded, &keys, &overrides)?;
+        if contract.auth == Auth::ApiKey && args.key.is_empty() {
+            let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+            return Err(Failure::new(
+                Exit::Refused,
+                "the endpoint wants API keys and no --key is given",
+            )
+            .with_hint(format!(
+                "name keys and shares, for instance --key {}=1",
+                names.join("=1 --key ")
+            )));
+        }
+        let (payloads, payload_text) = match args.payload.as_slice() {
+            [] => {
+                let made = requests::from_signature(loaded.live_service().signature(), args.seed)?;
+                let text = format!("POST, {} bytes made from the signature", made.body.len());
+                (vec![made], text)
+            }
+            files => (requests::from_files(files)?, files_text(files)),
+        };
+        let auth = match contract.auth {
+            Auth::None => "none",
+            Auth::ApiKey => "api-key",
+        };
+        Ok(Self {
+            payloads,
+            payload_text,
+            served: Some(format!("{} {}", loaded.endpoint, loaded.live)),
+            auth: Some(auth.to_owned()),
+            throttle: contract.throttle,
+            account_throttle: Some(contract.account_throttle),
+            keys,
+            place: Place::Local(Box::new(LocalPlace { loaded, contract, overrides, seed: args.seed })),
+        })
+    }
+
+    /// Starts the endpoint for one run; its buckets are full.
+    pub(super) fn start(&self) -> Result<Running, Failure> {
+        let place = match &self.place {
+            Place::Url(url) => return Ok(Running::Url(url.clone())),
+            Place::Local(place) => place,
+        };
+        let front = Front {
+            twin: local::twin(&place.contract, &place.overrides, place.seed, ())?,
+            upstream: Arc::new(LocalUpstream::new(place.loaded.versions())),
+        };
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        // The generator keeps a core to itself where there is more than one.
+        let threads = local::cores().saturating_sub(1).max(1);
+        let hosted = Hosted::start(address, front, HostOptions::default(), threads)?;
+        let url = format!("http://{}/{}/predict", hosted.address(), place.contract.stage);
+        Ok(Running::Local(url, hosted))
+    }
+
+    /// The value of the key of this name.
+    pub(super) fn key(&self, name: &str) -> Option<&Secret> {
+        self.keys.iter().find(|key| key.name == name).map(|key| &key.value)
+    }
+
+    /// The target as reports name it: an endpoint of our own had a port for this run only.
+    pub(super) fn shown_url(&self, plan: &Plan) -> String {
+        match &self.place {
+            Place::Url(url) => url.clone(),
+            Place::Local(place) => {
+                format!("local twin of {}, {}", place.contract.endpoint, plan.target.path())
+            }
+        }
+    }
+}
+
+impl Running {
+    /// Where requests go.
+    pub(super) fn url(&self) -> &str {
+        match self {
+            Self::Url(url) | Self::Local(url, _) => url,
+        }
+    }
+
+    /// Stops what was started.
+    pub(super) fn stop(self) {
+        if let Self::Local(_, hosted) = self {
+            hosted.stop();
+        }
+    }
+}
+
+fn files_text(files: &[std::path::PathBuf]) -> String {
+    match files {
+        [file] => format!("POST, {}", file.display()),
+        files => format!("POST, {} files in turn", files.len()),
+    }
+}
+
+/// The model named, else the local releases, else gwtf.toml's model.
+fn load(
+    args: &Args,
+    context: &Context,
+    settings: &crate::config::Settings,
+    source: &Source,
+) -> Result<Loaded, Failure> {
+    if let Some(model) = &args.model {
+        return source.load_model(settings, &context.environment.folder().join(model));
+    }
+    if let Some(target @ (Target::Lambda | Target::Ecs)) = settings.target {
+        let text =
+            format!("the endpoint's target is `{}`, which this build cannot call", target.name());
+        return Err(
+            Failure::new(Exit::Refused, text).with_hint("name a MODEL, or any endpoint with --url")
+        );
+    }
+    let store = settings.store();
+    if store.has_ledger() {
+        let view = release::view(&store.read()?, &store);
+        return source.load_view(settings, &view, None);
+    }
+    match &settings.model {
+        Some(model) => source.load_model(settings, model),
+        None => Err(Failure::new(
+            Exit::Refused,
+            "nothing to load: no MODEL, no --url, and nothing was released here",
+        )
+        .with_hint("name one, for instance `gwtf loadtest MODEL --rps 100`")),
+    }
+}

@@ -1,0 +1,189 @@
+//! `gwtf loadtest`: arrivals planned ahead, sent whatever becomes of them, and told apart.
+
+mod aim;
+mod plan;
+mod requests;
+mod view;
+mod write;
+
+use super::Context;
+use crate::error::{Exit, Failure};
+use crate::load::assertion::Assertion;
+use crate::load::find_max::{RESOLUTION, Search};
+use crate::load::report::Report;
+use crate::load::retry::RetryModel;
+use crate::load::schedule::{ArrivalProcess, RATE_MAX_RPS, Rate, Stages};
+use crate::load::{self, StopFlag, baseline};
+use crate::spec::Throttle;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Offer load on a schedule and report what clients meet
+///
+/// Arrivals are planned ahead and never wait for replies; response times count from the instant
+/// each request was due, so that a server that stalls shows. With MODEL, or with the local endpoint
+/// of gwtf.toml, the twin is started for the run and stopped after it; --url names any other target.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gwtf loadtest model.onnx --rps 500 --duration 10s --throttle 200:100 --report report.html
+  gwtf loadtest --rps 500 --assert 'p99(ok)<50ms' --assert 'rate(error)=0' --json
+  gwtf loadtest --url http://127.0.0.1:3000/prod/predict --stages '10s:100,5s:2000,10s:100' --payload body.json
+  gwtf loadtest model.onnx --rps 200 --find-max --assert 'p99(ok)<20ms' --assert 'rate(ok)=100%'
+
+Objectives: p50 p90 p95 p99 p999 max mean of (all) or of one class, as `p99(ok)<50ms`; `rate(throttled)<1%`,
+`rate(error)=0`; `rps(ok)>=490`.")]
+pub(super) struct Args {
+    /// The model to serve behind the twin and to load
+    #[arg(conflicts_with = "url")]
+    model: Option<PathBuf>,
+    /// The URL to load instead
+    #[arg(long, value_name = "URL")]
+    url: Option<String>,
+    /// Requests per second, or `max` for a closed loop over --connections
+    #[arg(
+        long,
+        value_name = "N|max",
+        allow_hyphen_values = true,
+        required_unless_present = "stages"
+    )]
+    rps: Option<Rate>,
+    /// How long requests are sent
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = load::duration::parse)]
+    duration: Duration,
+    /// How arrivals are spaced: `constant` or `poisson`
+    #[arg(long, value_name = "HOW", default_value = "constant")]
+    arrivals: ArrivalProcess,
+    /// Stages in place of --rps and --duration: `10s:100,30s:100..500,5s:2000`
+    #[arg(long, value_name = "STAGES", conflicts_with_all = ["rps", "duration"])]
+    stages: Option<Stages>,
+    /// Connections open at once, at most [default: 1000; 64 with --rps max]
+    #[arg(long, value_name = "MAX")]
+    connections: Option<usize>,
+    /// How long a client waits for a reply, from the instant the request was due
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = load::duration::parse)]
+    timeout: Duration,
+    /// Request bodies, one a file, sent in turn [default: one made from the signature]
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    payload: Vec<PathBuf>,
+    /// Seed of made payloads, Poisson arrivals and every other choice
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The twin's stage throttle [default: gwtf.toml's]
+    #[arg(long, value_name = "RATE:BURST", allow_hyphen_values = true, conflicts_with = "url")]
+    throttle: Option<Throttle>,
+    /// The twin's account throttle [default: 10000:5000, an AWS account's]
+    #[arg(long, value_name = "RATE:BURST", allow_hyphen_values = true, conflicts_with = "url")]
+    account_throttle: Option<Throttle>,
+    /// API keys by name and their shares of the requests; values come from gwtf.toml's local keys
+    /// or GWTF_KEY_<NAME>
+    #[arg(long, value_name = "NAME=WEIGHT", num_args = 1..)]
+    key: Vec<plan::KeyShare>,
+    /// What clients do about failures: `none`, `standard` or `adaptive`, as the AWS SDKs have them
+    #[arg(long, value_name = "MODEL", default_value = "none")]
+    retry: RetryModel,
+    /// An objective that must hold; see below
+    #[arg(long, value_name = "EXPR", num_args = 1..)]
+    assert: Vec<Assertion>,
+    /// Reports to write, by their endings: .html, .json, .xml (JUnit), .md
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    report: Vec<PathBuf>,
+    /// An earlier JSON report to compare with
+    #[arg(long, value_name = "FILE")]
+    baseline: Option<PathBuf>,
+    /// Search the highest rate that holds every --assert, from --rps up
+    #[arg(long, requires = "assert", conflicts_with = "stages")]
+    find_max: bool,
+    /// Generator threads: `local:N`
+    #[arg(long, value_name = "local:N", default_value = "local:1", value_parser = plan::parse_workers)]
+    workers: usize,
+    /// A header for every request
+    #[arg(long, value_name = "K: V", value_parser = plan::parse_header)]
+    header: Vec<(String, String)>,
+    /// A bearer token from this environment variable
+    #[arg(long, value_name = "ENV")]
+    bearer_from: Option<String>,
+    /// Speak HTTP/2
+    #[arg(long)]
+    http2: bool,
+    /// A CA certificate to trust beside the system's, PEM
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+    /// Take any TLS certificate
+    #[arg(long)]
+    insecure: bool,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    // Whatever can be refused is refused before anything starts.
+    let formats = write::formats(&args.report)?;
+    let before = args.baseline.as_deref().map(write::read_baseline).transpose()?;
+    let aim = aim::Aim::take(args, context)?;
+    let stop = StopFlag::new();
+    super::signals::raise_on_interrupt(&stop)?;
+    let mut report = match args.find_max {
+        false => one_run(args, context, &aim, None, &stop)?,
+        true => search(args, context, &aim, &stop)?,
+    };
+    if let Some(before) = before {
+        report.baseline = Some(baseline::compare(&report, &before));
+    }
+    write::print(context, &report)?;
+    write::reports(&formats, &report, &context.console)?;
+    Ok(match (report.interrupted, report.passed) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Done,
+        (false, false) => Exit::Verdict,
+    })
+}
+
+/// One run at the rate asked for, or at `rate_rps`.
+fn one_run(
+    args: &Args,
+    context: &Context,
+    aim: &aim::Aim,
+    rate_rps: Option<f64>,
+    stop: &StopFlag,
+) -> Result<Report, Failure> {
+    let running = aim.start()?;
+    let plan = plan::plan(args, context, aim, running.url(), rate_rps)?;
+    let mut view = view::LiveView::new(&context.console, plan.duration());
+    let recording = load::run(&plan, &mut view, stop)?;
+    view.end();
+    running.stop();
+    Ok(Report::new(&recording, plan::facts(args, aim, &plan, context.now), &args.assert))
+}
+
+/// Bisects for the highest rate; the report is that of the best run that held.
+fn search(
+    args: &Args,
+    context: &Context,
+    aim: &aim::Aim,
+    stop: &StopFlag,
+) -> Result<Report, Failure> {
+    let Some(Rate::PerSecond(start_rps)) = args.rps else {
+        return Err(Failure::new(Exit::Refused, "--find-max: needs a rate to start from")
+            .with_hint("give --rps a number"));
+    };
+    let mut search = Search::new(start_rps, RATE_MAX_RPS, RESOLUTION)?;
+    let (mut best, mut last): (Option<Report>, Option<Report>) = (None, None);
+    while let Some(rate_rps) = search.next() {
+        let report = one_run(args, context, aim, Some(rate_rps), stop)?;
+        context.console.talk(&view::probe_line(rate_rps, &report));
+        if report.interrupted {
+            last = Some(report);
+            break;
+        }
+        search.record_noted(rate_rps, report.passed, report.generator.validity.reason.clone());
+        let better = |old: &Report| old.schedule.rate_rps < report.schedule.rate_rps;
+        if report.passed && best.as_ref().is_none_or(better) {
+            best = Some(report.clone());
+        }
+        last = Some(report);
+    }
+    let interrupted = last.as_ref().is_some_and(|report| report.interrupted);
+    let mut report = best.or(last).expect("a search makes one run at least");
+    report.interrupted = interrupted;
+    report.find_max = Some(search.findings());
+    Ok(report)
+}

@@ -1,0 +1,222 @@
+//! From flags to the load module's plan, and to the facts that a report states.
+
+use super::aim::Aim;
+use super::{Args, Context};
+use crate::error::{Exit, Failure};
+use crate::load::plan::{HttpVersion, Pace, Plan, Request, Target, TlsOptions, WeightedKey};
+use crate::load::report::RunFacts;
+use crate::load::report::document::{LoopKind, Run, Schedule as ScheduleFacts, Stage};
+use crate::load::retry::RetryModel;
+use crate::load::schedule::{ArrivalProcess, Rate, Schedule};
+use crate::release::Timestamp;
+use std::str::FromStr;
+use std::time::SystemTime;
+
+/// Connections of a closed loop when none are given.
+const CLOSED_CONNECTIONS_DEFAULT: usize = 64;
+
+/// `NAME=WEIGHT`; the weight is 1 when left out.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct KeyShare {
+    pub(super) name: String,
+    pub(super) weight: f64,
+}
+
+impl FromStr for KeyShare {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, weight) = text.split_once('=').unwrap_or((text, "1"));
+        let weight = weight.parse().ok().filter(|weight: &f64| *weight > 0.0 && weight.is_finite());
+        match weight {
+            Some(weight) if !name.is_empty() => Ok(Self { name: name.to_owned(), weight }),
+            _ => Err("write NAME=WEIGHT with a weight above 0, for instance gold=3".to_owned()),
+        }
+    }
+}
+
+/// `local:N`: generator threads on this machine.
+pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
+    match text.split_once(':') {
+        Some(("local", n)) => n.parse().map_err(|_| format!("`{n}` is no number of threads")),
+        Some(("ecs", _)) => Err("workers on ECS are not in this build; write local:N".to_owned()),
+        _ => Err("write local:N, for instance local:2".to_owned()),
+    }
+}
+
+/// `Name: value`.
+pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}
+
+/// The plan of one run against `url`, at `rate_rps` when a search says so.
+pub(super) fn plan(
+    args: &Args,
+    context: &Context,
+    aim: &Aim,
+    url: &str,
+    rate_rps: Option<f64>,
+) -> Result<Plan, Failure> {
+    let target = Target::parse(url)?;
+    let requests = requests(args, context, aim, &target)?;
+    let mut plan = Plan::new(target, requests, pace(args, rate_rps)?);
+    if let Some(connections) = args.connections {
+        plan.connections_max = connections;
+    }
+    plan.timeout = args.timeout;
+    plan.keys = keys(args, aim)?;
+    plan.retry = args.retry;
+    plan.http_version = if args.http2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
+    plan.tls = TlsOptions {
+        extra_ca_pem: match &args.cacert {
+            None => None,
+            Some(path) => Some(fs_err::read(path).map_err(machine)?),
+        },
+        insecure: args.insecure,
+    };
+    plan.workers = args.workers;
+    plan.seed = args.seed;
+    Ok(plan)
+}
+
+fn machine(error: std::io::Error) -> Failure {
+    Failure::new(Exit::Refused, error.to_string())
+}
+
+fn pace(args: &Args, rate_rps: Option<f64>) -> Result<Pace, Failure> {
+    let rate = rate_rps.map(Rate::PerSecond).or(args.rps);
+    Ok(match (&args.stages, rate) {
+        (Some(stages), _) => {
+            Pace::Open(Schedule::staged(stages.clone(), args.arrivals, args.seed)?)
+        }
+        (None, Some(Rate::PerSecond(rate_rps))) => {
+            Pace::Open(Schedule::constant(rate_rps, args.duration, args.arrivals, args.seed)?)
+        }
+        (None, _) => Pace::Closed {
+            connections: args.connections.unwrap_or(CLOSED_CONNECTIONS_DEFAULT),
+            duration: args.duration,
+        },
+    })
+}
+
+fn requests(
+    args: &Args,
+    context: &Context,
+    aim: &Aim,
+    target: &Target,
+) -> Result<Vec<Request>, Failure> {
+    let mut headers = args.header.clone();
+    if let Some(name) = &args.bearer_from {
+        let token = context.environment.get(name).ok_or_else(|| {
+            Failure::new(Exit::Refused, format!("--bearer-from: `{name}` is not set"))
+                .with_hint(format!("export {name} with the token"))
+        })?;
+        headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+    }
+    let request = |payload: &super::requests::Payload| {
+        let mut headers = headers.clone();
+        let mut add = |name: &str, value: &str| {
+            if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
+                headers.push((name.to_owned(), value.to_owned()));
+            }
+        };
+        if let Some(content_type) = payload.content_type {
+            add("content-type", content_type);
+        }
+        Request {
+            method: payload.method.to_owned(),
+            path: target.path().to_owned(),
+            headers,
+            body: payload.body.clone(),
+        }
+    };
+    Ok(aim.payloads.iter().map(request).collect())
+}
+
+fn keys(args: &Args, aim: &Aim) -> Result<Vec<WeightedKey>, Failure> {
+    args.key
+        .iter()
+        .map(|share| {
+            let key = aim.key(&share.name).ok_or_else(|| {
+                Failure::new(Exit::Refused, format!("--key: no API key is named `{}`", share.name))
+                    .with_hint(format!(
+                        "name it in a usage plan's `keys` in gwtf.toml, or set {}",
+                        crate::config::key_variable(&share.name)
+                    ))
+            })?;
+            Ok(WeightedKey {
+                name: share.name.clone(),
+                value: key.expose().to_owned(),
+                weight: share.weight,
+            })
+        })
+        .collect()
+}
+
+/// What a report states about the run.
+pub(super) fn facts(args: &Args, aim: &Aim, plan: &Plan, now: SystemTime) -> RunFacts {
+    let retry = match plan.retry {
+        RetryModel::None => "none",
+        RetryModel::Standard => "standard",
+        RetryModel::Adaptive => "adaptive",
+    };
+    let run = Run {
+        gwtf_version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: Some(Timestamp::from(now).to_string()),
+        model: aim.served.clone(),
+        payload: Some(aim.payload_text.clone()),
+        seed: Some(plan.seed),
+        connections_max: Some(match plan.pace {
+            Pace::Open(_) => plan.connections_max,
+            Pace::Closed { connections, .. } => connections,
+        } as u64),
+        timeout_ms: u64::try_from(plan.timeout.as_millis()).ok(),
+        http_version: Some(if args.http2 { "2" } else { "1.1" }.to_owned()),
+        retry: Some(retry.to_owned()),
+        auth: aim.auth.clone(),
+        throttle: aim.throttle.map(|throttle| throttle.to_string()),
+        account_throttle: aim.account_throttle.map(|throttle| throttle.to_string()),
+        ..Run::default()
+    };
+    RunFacts { target: aim.shown_url(plan), schedule: schedule_facts(plan), run }
+}
+
+fn schedule_facts(plan: &Plan) -> ScheduleFacts {
+    let duration_s = plan.duration().as_secs_f64();
+    match &plan.pace {
+        Pace::Closed { .. } => ScheduleFacts {
+            kind: LoopKind::Closed,
+            arrivals: "closed".to_owned(),
+            duration_s,
+            ..ScheduleFacts::default()
+        },
+        Pace::Open(schedule) => {
+            let stages = schedule.stages();
+            let single = match stages {
+                [stage] if stage.from_rps == stage.to_rps => Some(stage.from_rps),
+                _ => None,
+            };
+            ScheduleFacts {
+                kind: LoopKind::Open,
+                arrivals: match schedule.process() {
+                    ArrivalProcess::Constant => "constant",
+                    ArrivalProcess::Poisson => "poisson",
+                }
+                .to_owned(),
+                rate_rps: single,
+                duration_s,
+                stages: match single {
+                    Some(_) => Vec::new(),
+                    None => stages
+                        .iter()
+                        .map(|stage| Stage {
+                            duration_s: stage.duration.as_secs_f64(),
+                            rate_rps: stage.to_rps,
+                        })
+                        .collect(),
+                },
+            }
+        }
+    }
+}

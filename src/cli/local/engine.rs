@@ -1,0 +1,40 @@
+//! ONNX Runtime for a command: located or fetched, with a progress bar, and loaded.
+
+use super::super::Context;
+use crate::config::Settings;
+use crate::error::{Exit, Failure};
+use crate::runtime::{Engine, LocateRequest, Origin, locate};
+
+/// Where the settings say to look.
+pub(in crate::cli) fn locate_request(
+    settings: &Settings,
+    context: &Context,
+) -> Result<LocateRequest, Failure> {
+    let cache = settings.cache_folder.clone().ok_or_else(|| {
+        Failure::new(
+            Exit::Machine,
+            "the cache folder is unknown: HOME and XDG_CACHE_HOME are unset",
+        )
+        .with_hint("set HOME, or name a library with --onnxruntime")
+    })?;
+    let search_path = context.environment.get_os("PATH").unwrap_or_default().to_owned();
+    let mut request = LocateRequest::new(cache, search_path);
+    request.flag.clone_from(&settings.onnxruntime);
+    request.environment.clone_from(&settings.ort_dylib_path);
+    Ok(request)
+}
+
+/// The engine of this process.
+pub(in crate::cli) fn engine(settings: &Settings, context: &Context) -> Result<Engine, Failure> {
+    let request = locate_request(settings, context)?;
+    let bar = context.console.progress(0);
+    let library = locate(&request, &mut |progress| {
+        bar.set_length(progress.bytes_total);
+        bar.set_position(progress.bytes);
+    })?;
+    bar.finish_and_clear();
+    if library.origin == Origin::Fetched {
+        context.console.talk(&format!("fetched ONNX Runtime to {}", library.path.display()));
+    }
+    Ok(Engine::load(&library)?)
+}

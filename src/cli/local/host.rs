@@ -1,0 +1,74 @@
+//! A running HTTP host on threads of its own.
+
+use crate::error::{Exit, Failure};
+use crate::serve::http::{Answer, HostOptions, serve};
+use std::net::SocketAddr;
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+
+/// An HTTP host that runs until it is stopped.
+pub(in crate::cli) struct Hosted {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<bool>,
+}
+
+impl Hosted {
+    /// Listens on `address` (port 0: any free one) and serves with this many threads.
+    pub(in crate::cli) fn start<A: Answer>(
+        address: SocketAddr,
+        answer: A,
+        options: HostOptions,
+        threads: usize,
+    ) -> Result<Self, Failure> {
+        let machine = |error: std::io::Error| {
+            Failure::new(Exit::Machine, format!("cannot listen on {address}: {error}"))
+        };
+        let listener =
+            std::net::TcpListener::bind(address).map_err(|error| match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    let text = format!("port {} is in use", address.port());
+                    Failure::new(Exit::Machine, text)
+                        .with_hint("name another with --port, or 0 for any free one")
+                }
+                _ => machine(error),
+            })?;
+        listener.set_nonblocking(true).map_err(machine)?;
+        let address = listener.local_addr().map_err(machine)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads.max(1))
+            .thread_name("gwtf-serve")
+            .enable_all()
+            .build()
+            .map_err(machine)?;
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new()
+            .name("gwtf-host".to_owned())
+            .spawn(move || {
+                runtime.block_on(async move {
+                    let Ok(listener) = tokio::net::TcpListener::from_std(listener) else {
+                        return false;
+                    };
+                    // A sender that is gone is a stop too.
+                    let stop = async move { drop(stopped.await) };
+                    // On a worker thread: the blocked thread is no worker, and every accept
+                    // would cross threads.
+                    tokio::spawn(serve(listener, answer, options, stop)).await.unwrap_or(false)
+                })
+            })
+            .map_err(machine)?;
+        Ok(Self { address, stop, thread })
+    }
+
+    /// Where it listens.
+    pub(in crate::cli) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops it; whether every open request ended in time.
+    pub(in crate::cli) fn stop(self) -> bool {
+        // A host that has ended already needs no telling.
+        let _ = self.stop.send(());
+        self.thread.join().unwrap_or(false)
+    }
+}
