@@ -21,9 +21,10 @@ enum Input<'s> {
     Binary { spec: &'s TensorSpec, shape: Vec<usize>, size_bytes: u64 },
 }
 
-/// The value of `inputs`: a list of objects, each a tensor.
+/// The value of `inputs`: a list of objects, each a tensor. `binary_bytes` follow the JSON.
 pub(in crate::model::payload) fn inputs<'s>(
     scan: &mut Scanner<'_>,
+    binary_bytes: usize,
     signature: &'s Signature,
 ) -> Result<Inputs<'s>, Error> {
     if scan.peek() != Some(b'[') {
@@ -36,12 +37,13 @@ pub(in crate::model::payload) fn inputs<'s>(
     let mut given = vec![false; signature.inputs.len()];
     let mut more = scan.first_item();
     while more {
-        let (index, input) = input(scan, signature, items.len())?;
+        let (index, parts) = parts(scan, signature, items.len())?;
+        let spec = &signature.inputs[index];
         if std::mem::replace(&mut given[index], true) {
-            let input = signature.inputs[index].name.clone();
-            return Err(Error::RepeatedInput { place: Place { input, instance: None } });
+            let place = Place { input: spec.name.clone(), instance: None };
+            return Err(Error::RepeatedInput { place });
         }
-        items.push(input);
+        items.push(assemble(spec, parts, scan.bytes().len() + binary_bytes)?);
         more = scan.another_item().map_err(|fault| Error::from_fault(fault, scan.bytes()))?;
     }
     if let Some(missing) = given.iter().position(|given| !given) {
@@ -66,12 +68,12 @@ struct Parts<'s> {
     data: Option<Builder<'s>>,
 }
 
-/// One object of `inputs`, the `position`th: the index of its input and its tensor.
-fn input<'s>(
+/// One object of `inputs`, the `position`th: the index of its input, and what it holds.
+fn parts<'s>(
     scan: &mut Scanner<'_>,
     signature: &'s Signature,
     position: usize,
-) -> Result<(usize, Input<'s>), Error> {
+) -> Result<(usize, Parts<'s>), Error> {
     let place = || format!("inputs[{position}]");
     let bytes = scan.bytes();
     if scan.peek() != Some(b'{') {
@@ -132,7 +134,7 @@ fn input<'s>(
             return Err(Error::RepeatedKey { key: format!("{}.data", place()) });
         }
     }
-    Ok((index, assemble(&signature.inputs[index], parts, bytes.len())?))
+    Ok((index, parts))
 }
 
 fn known_input(
