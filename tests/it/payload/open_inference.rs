@@ -248,11 +248,15 @@ fn refuses_data_that_is_not_as_declared() {
         ),
         (
             with_input(r#""name":"x","datatype":"FP32","shape":[1,-2],"data":[1,2]"#),
-            "`inputs[0].shape`: expected a list of whole numbers, got `-2`",
+            "`inputs[0].shape`: expected a list of at most 32 whole numbers, got `-2`",
+        ),
+        (
+            with_input(&format!(r#""name":"x","shape":[{}1]"#, "7,".repeat(32))),
+            "`inputs[0].shape`: expected a list of at most 32 whole numbers, got `1`",
         ),
         (
             with_input(r#""name":"x","datatype":"FP32","shape":2,"data":[1,2]"#),
-            "`inputs[0].shape`: expected a list of whole numbers, got `2`",
+            "`inputs[0].shape`: expected a list of at most 32 whole numbers, got `2`",
         ),
         (
             with_input(r#""name":"x","datatype":"FP32","shape":[1,2],"data":7"#),

@@ -1,10 +1,11 @@
 //! The `inputs` of an Open Inference request: a list of objects, each a tensor.
 
 use super::{members, missing_name, open, text};
+use crate::model::payload::NESTING_MAX;
 use crate::model::payload::binary::{self, Order};
 use crate::model::payload::element::Element;
 use crate::model::payload::error::{Error, Place};
-use crate::model::payload::fault::{self, Fault};
+use crate::model::payload::fault::{self, Fault, FaultKind};
 use crate::model::payload::nested::{self, Builder};
 use crate::model::payload::scan::Scanner;
 use crate::model::{DType, Signature, Tensor, TensorSpec};
@@ -92,9 +93,9 @@ fn parts<'s>(
                 parts.index.replace(index).is_some()
             }
             "shape" => {
-                let shape = list::<usize>(scan).map_err(|fault| {
+                let shape = dimensions(scan).map_err(|fault| {
                     let key = format!("{}.shape", place());
-                    Error::member(fault, bytes, key, "a list of whole numbers")
+                    Error::member(fault, bytes, key, "a list of at most 32 whole numbers")
                 })?;
                 parts.shape.replace(shape).is_some()
             }
@@ -129,7 +130,7 @@ fn parts<'s>(
     }
     let index = parts.index.ok_or_else(|| missing_name(&place()))?;
     if let Some(at) = parts.data_at {
-        let builder = data(&mut scan.from(at), signature, index)?;
+        let builder = data(&mut scan.at_byte(at), signature, index)?;
         if parts.data.replace(builder).is_some() {
             return Err(Error::RepeatedKey { key: format!("{}.data", place()) });
         }
@@ -249,14 +250,17 @@ impl Inputs<'_> {
     }
 }
 
-/// A flat list of numbers.
-fn list<T: Element>(scan: &mut Scanner<'_>) -> Result<Vec<T>, Fault> {
+/// A list of dimensions, as many as a nested list could have.
+fn dimensions(scan: &mut Scanner<'_>) -> Result<Vec<usize>, Fault> {
     open(scan, b'[')?;
-    let mut items = Vec::new();
+    let mut dims = Vec::new();
     let mut more = scan.first_item();
     while more {
-        items.push(T::read(scan)?);
+        if dims.len() == NESTING_MAX {
+            return Err(FaultKind::Range.at(scan.at()));
+        }
+        dims.push(usize::read(scan)?);
         more = scan.another_item()?;
     }
-    Ok(items)
+    Ok(dims)
 }
