@@ -8,11 +8,14 @@
 //! # Invariants
 //! Sizes are compared with the bytes at hand before anything is allocated.
 
+use super::STRING_BYTES_MAX;
 use super::error::Error;
 use super::nested;
-use super::{NESTING_MAX, STRING_BYTES_MAX};
 use crate::model::{DType, Data, Dim, Tensor, TensorSpec};
 use half::{bf16, f16};
+
+/// Bytes of a string's length.
+const LENGTH_BYTES: usize = 4;
 
 /// Byte order of multi-byte elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,14 +26,9 @@ pub(super) enum Order {
     Big,
 }
 
-/// The product of a shape; `None` when it overflows.
-pub(super) fn element_count(shape: &[usize]) -> Option<usize> {
-    shape.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim))
-}
-
 /// Refuses a shape that the body cannot back: an open dimension larger than the body (only a
 /// shape that holds a 0 can have one, and a model that sums over the 0 would then allocate what
-/// nobody has sent), or more dimensions than a JSON body could nest.
+/// nobody has sent).
 pub(super) fn check_backed(
     spec: &TensorSpec,
     shape: &[usize],
@@ -39,13 +37,10 @@ pub(super) fn check_backed(
     let declared = spec.shape.as_deref().unwrap_or_default();
     let fixed = |axis: usize| matches!(declared.get(axis), Some(Dim::Fixed(_)));
     let backed = |(axis, dim): (usize, &usize)| *dim <= body_bytes || fixed(axis);
-    if shape.len() > NESTING_MAX {
-        return Err(Error::Rank { input: spec.name.clone(), rank: shape.len() });
+    if shape.iter().enumerate().all(backed) {
+        return Ok(());
     }
-    if !shape.iter().enumerate().all(backed) {
-        return Err(Error::Dimension { input: spec.name.clone(), shape: shape.to_vec() });
-    }
-    Ok(())
+    Err(Error::Dimension { input: spec.name.clone(), shape: shape.to_vec() })
 }
 
 /// The input's tensor of this shape, from exactly these bytes.
@@ -56,25 +51,18 @@ pub(super) fn read(
     order: Order,
 ) -> Result<(String, Tensor), Error> {
     nested::check_shape(spec, &shape, None)?;
-    let count = element_count(&shape);
-    let data = match spec.dtype.size_bytes() {
-        Some(size_bytes) => {
-            let expected = count.and_then(|count| count.checked_mul(size_bytes));
-            if expected != Some(bytes.len()) {
-                return Err(size_error(spec, &shape, expected, bytes.len()));
-            }
-            numbers(spec, bytes, order)?
-        }
-        None => {
-            // Each string takes its length's 4 bytes at least.
-            let count = count.filter(|count| *count <= bytes.len() / 4);
-            let Some(count) = count else {
-                let expected = element_count(&shape).and_then(|count| count.checked_mul(4));
-                return Err(size_error(spec, &shape, expected, bytes.len()));
-            };
-            Data::String(strings(spec, bytes, count)?)
-        }
+    let count = shape.iter().try_fold(1usize, |product, dim| product.checked_mul(*dim));
+    // A string takes its length's bytes at least.
+    let size_bytes = spec.dtype.size_bytes().unwrap_or(LENGTH_BYTES);
+    let expected = count.and_then(|count| count.checked_mul(size_bytes));
+    let fits = match spec.dtype {
+        DType::String => expected.is_some_and(|expected| expected <= bytes.len()),
+        _ => expected == Some(bytes.len()),
     };
+    if !fits {
+        return Err(size_error(spec, &shape, expected, bytes.len()));
+    }
+    let data = elements(spec, bytes, count.unwrap_or_default(), order)?;
     nested::tensor(spec, shape, data)
 }
 
@@ -103,7 +91,8 @@ macro_rules! chunks {
     }};
 }
 
-fn numbers(spec: &TensorSpec, bytes: &[u8], order: Order) -> Result<Data, Error> {
+/// `count` elements from bytes that were compared with it.
+fn elements(spec: &TensorSpec, bytes: &[u8], count: usize, order: Order) -> Result<Data, Error> {
     Ok(match spec.dtype {
         DType::Float16 => Data::Float16(chunks!(bytes, order, f16)),
         DType::BFloat16 => Data::BFloat16(chunks!(bytes, order, bf16)),
@@ -124,7 +113,7 @@ fn numbers(spec: &TensorSpec, bytes: &[u8], order: Order) -> Result<Data, Error>
             }
             Data::Bool(bytes.iter().map(|byte| *byte == 1).collect())
         }
-        DType::String => unreachable!("strings have no size and are read by `strings`"),
+        DType::String => Data::String(strings(spec, bytes, count)?),
     })
 }
 
@@ -134,7 +123,7 @@ fn strings(spec: &TensorSpec, bytes: &[u8], count: usize) -> Result<Vec<String>,
     let mut strings = Vec::with_capacity(count);
     let mut rest = bytes;
     for element in 0..count {
-        let Some((length, tail)) = rest.split_first_chunk::<4>() else {
+        let Some((length, tail)) = rest.split_first_chunk::<LENGTH_BYTES>() else {
             return refuse(element, "cut off before its length");
         };
         let length = u32::from_le_bytes(*length) as usize;
@@ -156,6 +145,14 @@ fn strings(spec: &TensorSpec, bytes: &[u8], count: usize) -> Result<Vec<String>,
         return Err(size_error(spec, &[count], Some(given_bytes - rest.len()), given_bytes));
     }
     Ok(strings)
+}
+
+/// Whether [`write`] can write these elements.
+pub(super) fn holds(data: &Data) -> bool {
+    match data {
+        Data::String(values) => values.iter().all(|value| u32::try_from(value.len()).is_ok()),
+        _ => true,
+    }
 }
 
 /// Appends the elements in little-endian order; strings with their lengths.
@@ -181,7 +178,8 @@ pub(super) fn write(body: &mut Vec<u8>, data: &Data) {
         Data::Bool(values) => body.extend(values.iter().map(|value| u8::from(*value))),
         Data::String(values) => {
             for value in values {
-                body.extend_from_slice(&string_length(value).to_le_bytes());
+                let length = u32::try_from(value.len()).expect("the caller has asked `holds`");
+                body.extend_from_slice(&length.to_le_bytes());
                 body.extend_from_slice(value.as_bytes());
             }
         }
@@ -191,11 +189,7 @@ pub(super) fn write(body: &mut Vec<u8>, data: &Data) {
 /// Bytes that [`write`] appends.
 pub(super) fn size_bytes(data: &Data) -> usize {
     match data {
-        Data::String(values) => values.iter().map(|value| 4 + value.len()).sum(),
+        Data::String(values) => values.iter().map(|value| LENGTH_BYTES + value.len()).sum(),
         sized => sized.len() * sized.dtype().size_bytes().unwrap_or_default(),
     }
-}
-
-fn string_length(value: &str) -> u32 {
-    u32::try_from(value.len()).expect("a model's string of 4 GiB would not have fitted its reply")
 }

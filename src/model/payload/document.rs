@@ -43,7 +43,7 @@ pub(super) fn request(
             }
             "inputs" => {
                 refuse_second(&tensors, false)?;
-                tensors = Some(inputs(protocol, &mut scan, signature)?);
+                tensors = Some(inputs(protocol, &mut scan, binary.len(), signature)?);
             }
             "signature_name" if tensorflow => tensorflow::check_signature_name(&mut scan)?,
             "id" if open_inference => note(&mut scan, "id", &mut members.id)?,
@@ -79,6 +79,7 @@ pub(super) fn request(
 fn inputs<'s>(
     protocol: Protocol,
     scan: &mut Scanner<'_>,
+    binary_bytes: usize,
     signature: &'s Signature,
 ) -> Result<Tensors<'s>, Error> {
     let open_inference = match protocol {
@@ -93,7 +94,7 @@ fn inputs<'s>(
         }
     };
     if open_inference {
-        open_inference::inputs(scan, signature).map(Tensors::OpenInference)
+        open_inference::inputs(scan, binary_bytes, signature).map(Tensors::OpenInference)
     } else {
         tensorflow::columns(scan, signature).map(Tensors::Columns)
     }

@@ -217,14 +217,6 @@ pub enum Error {
         /// The shape declared by the request.
         shape: Vec<usize>,
     },
-    /// More dimensions than are taken.
-    #[error("input `{input}` has {rank} dimensions: at most {NESTING_MAX} are taken")]
-    Rank {
-        /// The input.
-        input: String,
-        /// How many.
-        rank: usize,
-    },
     /// Another element type than the model's.
     #[error("input `{input}`: expected {expected}, got {given}")]
     DataType {
@@ -364,6 +356,12 @@ pub enum Error {
         shape: Vec<usize>,
         /// How many rows the outputs before it have, in words.
         rows: String,
+    },
+    /// A string output that binary data cannot hold.
+    #[error("output `{output}` holds a string of 4 GiB or more: ask for it as JSON")]
+    LongOutput {
+        /// The output.
+        output: String,
     },
     /// The runtime gave no tensor for an output of the reply.
     #[error("output `{name}` was not computed")]

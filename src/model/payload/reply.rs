@@ -171,6 +171,9 @@ fn open_inference(
         }
         described(&mut body, name, tensor);
         if *binary {
+            if !binary::holds(tensor.data()) {
+                return Err(Error::LongOutput { output: name.clone() });
+            }
             body.extend_from_slice(b",\"parameters\":{\"binary_data_size\":");
             binary::size_bytes(tensor.data()).write(&mut body);
             body.extend_from_slice(b"}}");

@@ -26,7 +26,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// The same body from byte `at`.
-    pub(super) fn from(&self, at: usize) -> Self {
+    pub(super) fn at_byte(&self, at: usize) -> Self {
         Self { bytes: self.bytes, at }
     }
 

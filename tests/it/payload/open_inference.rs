@@ -111,6 +111,14 @@ fn takes_and_answers_tritons_binary_request() {
 }
 
 #[test]
+fn takes_binary_data_that_is_longer_than_its_json() {
+    let signature = signature(&["x: uint8[n]"], &[]);
+    let json = r#"{"inputs":[{"name":"x","datatype":"UINT8","shape":[1000],"parameters":{"binary_data_size":1000}}]}"#;
+    let request = parse_binary(json, &[7; 1000], &signature).unwrap();
+    assert_eq!(request.inputs[0].1, tensor(&[1000], Data::UInt8(vec![7; 1000])));
+}
+
+#[test]
 fn mixes_json_and_binary_in_both_directions() {
     let signature = signature(
         &["a: string[n]", "b: int8[n]", "c: bfloat16[]"],
@@ -240,11 +248,15 @@ fn refuses_data_that_is_not_as_declared() {
         ),
         (
             with_input(r#""name":"x","datatype":"FP32","shape":[1,-2],"data":[1,2]"#),
-            "`inputs[0].shape`: expected a list of whole numbers, got `-2`",
+            "`inputs[0].shape`: expected a list of at most 32 whole numbers, got `-2`",
+        ),
+        (
+            with_input(&format!(r#""name":"x","shape":[{}1]"#, "7,".repeat(32))),
+            "`inputs[0].shape`: expected a list of at most 32 whole numbers, got `1`",
         ),
         (
             with_input(r#""name":"x","datatype":"FP32","shape":2,"data":[1,2]"#),
-            "`inputs[0].shape`: expected a list of whole numbers, got `2`",
+            "`inputs[0].shape`: expected a list of at most 32 whole numbers, got `2`",
         ),
         (
             with_input(r#""name":"x","datatype":"FP32","shape":[1,2],"data":7"#),

@@ -1,10 +1,11 @@
 //! The `inputs` of an Open Inference request: a list of objects, each a tensor.
 
 use super::{members, missing_name, open, text};
+use crate::model::payload::NESTING_MAX;
 use crate::model::payload::binary::{self, Order};
 use crate::model::payload::element::Element;
 use crate::model::payload::error::{Error, Place};
-use crate::model::payload::fault::{self, Fault};
+use crate::model::payload::fault::{self, Fault, FaultKind};
 use crate::model::payload::nested::{self, Builder};
 use crate::model::payload::scan::Scanner;
 use crate::model::{DType, Signature, Tensor, TensorSpec};
@@ -21,9 +22,10 @@ enum Input<'s> {
     Binary { spec: &'s TensorSpec, shape: Vec<usize>, size_bytes: u64 },
 }
 
-/// The value of `inputs`: a list of objects, each a tensor.
+/// The value of `inputs`: a list of objects, each a tensor. `binary_bytes` follow the JSON.
 pub(in crate::model::payload) fn inputs<'s>(
     scan: &mut Scanner<'_>,
+    binary_bytes: usize,
     signature: &'s Signature,
 ) -> Result<Inputs<'s>, Error> {
     if scan.peek() != Some(b'[') {
@@ -36,12 +38,13 @@ pub(in crate::model::payload) fn inputs<'s>(
     let mut given = vec![false; signature.inputs.len()];
     let mut more = scan.first_item();
     while more {
-        let (index, input) = input(scan, signature, items.len())?;
+        let (index, parts) = parts(scan, signature, items.len())?;
+        let spec = &signature.inputs[index];
         if std::mem::replace(&mut given[index], true) {
-            let input = signature.inputs[index].name.clone();
-            return Err(Error::RepeatedInput { place: Place { input, instance: None } });
+            let place = Place { input: spec.name.clone(), instance: None };
+            return Err(Error::RepeatedInput { place });
         }
-        items.push(input);
+        items.push(assemble(spec, parts, scan.bytes().len() + binary_bytes)?);
         more = scan.another_item().map_err(|fault| Error::from_fault(fault, scan.bytes()))?;
     }
     if let Some(missing) = given.iter().position(|given| !given) {
@@ -66,12 +69,12 @@ struct Parts<'s> {
     data: Option<Builder<'s>>,
 }
 
-/// One object of `inputs`, the `position`th: the index of its input and its tensor.
-fn input<'s>(
+/// One object of `inputs`, the `position`th: the index of its input, and what it holds.
+fn parts<'s>(
     scan: &mut Scanner<'_>,
     signature: &'s Signature,
     position: usize,
-) -> Result<(usize, Input<'s>), Error> {
+) -> Result<(usize, Parts<'s>), Error> {
     let place = || format!("inputs[{position}]");
     let bytes = scan.bytes();
     if scan.peek() != Some(b'{') {
@@ -90,9 +93,9 @@ fn input<'s>(
                 parts.index.replace(index).is_some()
             }
             "shape" => {
-                let shape = list::<usize>(scan).map_err(|fault| {
+                let shape = dimensions(scan).map_err(|fault| {
                     let key = format!("{}.shape", place());
-                    Error::member(fault, bytes, key, "a list of whole numbers")
+                    Error::member(fault, bytes, key, "a list of at most 32 whole numbers")
                 })?;
                 parts.shape.replace(shape).is_some()
             }
@@ -127,12 +130,12 @@ fn input<'s>(
     }
     let index = parts.index.ok_or_else(|| missing_name(&place()))?;
     if let Some(at) = parts.data_at {
-        let builder = data(&mut scan.from(at), signature, index)?;
+        let builder = data(&mut scan.at_byte(at), signature, index)?;
         if parts.data.replace(builder).is_some() {
             return Err(Error::RepeatedKey { key: format!("{}.data", place()) });
         }
     }
-    Ok((index, assemble(&signature.inputs[index], parts, bytes.len())?))
+    Ok((index, parts))
 }
 
 fn known_input(
@@ -247,14 +250,17 @@ impl Inputs<'_> {
     }
 }
 
-/// A flat list of numbers.
-fn list<T: Element>(scan: &mut Scanner<'_>) -> Result<Vec<T>, Fault> {
+/// A list of dimensions, as many as a nested list could have.
+fn dimensions(scan: &mut Scanner<'_>) -> Result<Vec<usize>, Fault> {
     open(scan, b'[')?;
-    let mut items = Vec::new();
+    let mut dims = Vec::new();
     let mut more = scan.first_item();
     while more {
-        items.push(T::read(scan)?);
+        if dims.len() == NESTING_MAX {
+            return Err(FaultKind::Range.at(scan.at()));
+        }
+        dims.push(usize::read(scan)?);
         more = scan.another_item()?;
     }
-    Ok(items)
+    Ok(dims)
 }

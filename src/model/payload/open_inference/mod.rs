@@ -16,8 +16,11 @@ use super::element::Element;
 use super::error::Error;
 use super::fault::{self, Fault, FaultKind};
 use super::scan::Scanner;
-use super::{ID_BYTES_MAX, NESTING_MAX, OutputForm, ReplyForm, Request};
+use super::{ID_BYTES_MAX, OutputForm, ReplyForm, Request};
 use crate::model::{Dim, Signature};
+
+/// Lists and objects around the members of the innermost object, `outputs[].parameters`.
+const MEMBERS_DEPTH: usize = 4;
 
 /// The members of a request that say how to reply, by the byte where each value starts.
 #[derive(Debug, Default)]
@@ -39,7 +42,7 @@ pub(super) fn request(
     let id = match members.id {
         None => None,
         Some(at) => {
-            let id = text(&mut scan.from(at), || "id".to_owned())?;
+            let id = text(&mut scan.at_byte(at), || "id".to_owned())?;
             if id.len() > ID_BYTES_MAX {
                 let found = format!("{} bytes", id.len());
                 let expected = "a string of at most 1024 bytes";
@@ -50,11 +53,11 @@ pub(super) fn request(
     };
     let binary = match members.parameters {
         None => false,
-        Some(at) => request_parameters(&mut scan.from(at))?,
+        Some(at) => request_parameters(&mut scan.at_byte(at))?,
     };
     let forms = match members.outputs {
         None => Vec::new(),
-        Some(at) => outputs(&mut scan.from(at), binary, signature)?,
+        Some(at) => outputs(&mut scan.at_byte(at), binary, signature)?,
     };
     let outputs = forms.iter().map(|form| form.name.clone()).collect();
     Ok(Request { inputs, outputs, reply: ReplyForm::OpenInference { id, outputs: forms, binary } })
@@ -179,8 +182,7 @@ fn members(
         scan.next_key(&mut first).map_err(|fault| Error::from_fault(fault, bytes))?
     {
         if !read(scan, &key)? {
-            // Parameters are scalars; what nests deeply there is nobody's.
-            scan.skip(NESTING_MAX / 2).map_err(|fault| Error::from_fault(fault, bytes))?;
+            scan.skip(MEMBERS_DEPTH).map_err(|fault| Error::from_fault(fault, bytes))?;
         }
     }
     Ok(())
