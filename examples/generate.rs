@@ -16,7 +16,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let process = get(6, "constant").parse::<ArrivalProcess>()?;
     let pace = match get(1, "max").parse::<Rate>()? {
         Rate::Max => Pace::Closed { connections, duration },
-        Rate::PerSecond(rate_rps) => Pace::Open(Schedule::constant(rate_rps, duration, process, 1)?),
+        Rate::PerSecond(rate_rps) => {
+            Pace::Open(Schedule::constant(rate_rps, duration, process, 1)?)
+        }
     };
     let request = Request {
         method: "GET".into(),
