@@ -1,12 +1,15 @@
 //! What a run does, checked before anything is sent: the one argument of [`super::run`].
 
+mod target;
+
+pub use target::Target;
+
 use super::error::Error;
 use super::retry::RetryModel;
 use super::schedule::Schedule;
 use bytes::Bytes;
 use std::fmt;
 use std::time::Duration;
-use url::Url;
 
 /// The most connections a plan may ask for.
 pub const CONNECTIONS_MAX: usize = 60_000;
@@ -18,66 +21,6 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(5);
 pub const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 /// The longest timeout.
 pub const TIMEOUT_MAX: Duration = Duration::from_secs(3600);
-
-/// Where requests go: scheme, host and port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Target {
-    /// `https`.
-    pub(super) tls: bool,
-    /// Without brackets around an IPv6 address.
-    pub(super) host: String,
-    pub(super) port: u16,
-    /// As the `Host` header wants it.
-    pub(super) authority: String,
-    path: String,
-}
-
-impl Target {
-    /// Reads `http://…` or `https://…`. A fragment is ignored.
-    ///
-    /// # Errors
-    /// The text is no such URL, or carries a user name or password.
-    pub fn parse(text: &str) -> Result<Self, Error> {
-        let kind = |reason| Error::UrlKind { url: text.to_owned(), reason };
-        let url = Url::parse(text).map_err(|source| Error::Url { url: text.to_owned(), source })?;
-        let tls = match url.scheme() {
-            "http" => false,
-            "https" => true,
-            _ => return Err(kind("the scheme is neither `http` nor `https`")),
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            // The URL is in reports: a password in it would be too.
-            return Err(Error::UrlKind {
-                url: format!("{}://…@{}", url.scheme(), url.host_str().unwrap_or_default()),
-                reason: "a user name or password in a URL is not supported",
-            });
-        }
-        let host = url.host_str().ok_or_else(|| kind("it names no host"))?;
-        let port = url.port_or_known_default().ok_or_else(|| kind("it names no port"))?;
-        let authority = match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
-        };
-        let path = match url.query() {
-            Some(query) => format!("{}?{query}", url.path()),
-            None => url.path().to_owned(),
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        Ok(Self { tls, host, port, authority, path })
-    }
-
-    /// The URL's path and query, for requests to it.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = if self.tls { "https" } else { "http" };
-        write!(f, "{scheme}://{}", self.authority)
-    }
-}
 
 /// A request prepared once and sent many times.
 #[derive(Clone)]
@@ -320,39 +263,6 @@ mod tests {
         let schedule = Schedule::constant(1.0, second, ArrivalProcess::Constant, 0).unwrap();
         let target = Target::parse("http://127.0.0.1:3000/prod/predict").unwrap();
         Plan::new(target, vec![request()], Pace::Open(schedule))
-    }
-
-    #[test]
-    fn targets_are_taken_apart() {
-        let cases = [
-            (
-                "http://127.0.0.1:3000/prod/predict",
-                "127.0.0.1",
-                3000,
-                "127.0.0.1:3000",
-                "/prod/predict",
-            ),
-            ("https://Example.com", "example.com", 443, "example.com", "/"),
-            ("http://[::1]:8080/a?b=c#d", "::1", 8080, "[::1]:8080", "/a?b=c"),
-        ];
-        for (url, host, port, authority, path) in cases {
-            let target = Target::parse(url).unwrap();
-            assert_eq!((target.host.as_str(), target.port), (host, port));
-            assert_eq!((target.authority.as_str(), target.path()), (authority, path));
-        }
-        for url in [
-            "",
-            "127.0.0.1:3000",
-            "/predict",
-            "ftp://a/",
-            "file:///etc",
-            "http://",
-            "http://a:99999/",
-        ] {
-            assert!(Target::parse(url).is_err(), "`{url}` was accepted");
-        }
-        let error = Target::parse("http://user:hunter2@host/").unwrap_err();
-        assert!(!error.to_string().contains("hunter2"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! epoll's own timeout counts whole milliseconds. On Linux a timerfd among the sockets wakes the
 //! loop instead; kqueue takes the exact timeout itself. Either way the kernel wakes us a little late,
 //! so the timer is set early by the usual delay, and what is left is spun away: a few microseconds
-//! before a send, and nothing at all while the loop has other work.
+//! before a send, in which replies are still seen.
 
 use super::clock::Clock;
 use mio::{Events, Poll, Token};
@@ -68,9 +68,10 @@ impl Sleeper {
         };
         let wake_ns = send_ns.saturating_sub(self.lead_ns);
         if wake_ns <= now_ns + SPIN_NS {
-            self.events.clear();
-            while clock.now_ns() < send_ns {
-                std::hint::spin_loop();
+            // Looking is what the spinning does: replies must not starve when the gaps are short.
+            self.look()?;
+            while self.events.is_empty() && clock.now_ns() < send_ns {
+                self.look()?;
             }
             return Ok(());
         }

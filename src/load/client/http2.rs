@@ -4,21 +4,22 @@
 //! to be. The connection's waker raises a flag and each stream's notes its slot, so that an event
 //! costs what it concerns and not a look at every stream.
 
-use super::transport::{Transport, is_not_now};
-use super::{
-    BODY_BYTES_MAX, Client, Event, Failure, HEAD_BYTES_MAX, Readiness, ReplyFacts, Ticket, Turn,
-};
+mod socket;
+mod stream;
+
+use super::transport::Transport;
+use super::{Client, Event, Failure, HEAD_BYTES_MAX, Readiness, Ticket, Turn};
 use bytes::Bytes;
-use h2::client::{Builder, Connection, ResponseFuture, SendRequest};
-use h2::{RecvStream, SendStream};
+use h2::client::{Builder, Connection, SendRequest};
+use socket::{Flag, Socket, StreamWake, lock};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker, ready};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+use stream::{Step, Stream};
 
 /// Receive windows, so that a reply of ordinary size never waits for a window update.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
@@ -33,25 +34,6 @@ enum State {
     Handshake(Handshake),
     Open(SendRequest<Bytes>, Box<Connection<Socket, Bytes>>),
     Closed,
-}
-
-/// A request under way.
-struct Stream {
-    ticket: Ticket,
-    /// Held so that the stream is reset when it is dropped before its end.
-    _request: SendStream<Bytes>,
-    response: ResponseFuture,
-    body: Option<RecvStream>,
-    body_bytes: u64,
-    facts: ReplyFacts,
-}
-
-/// How a stream went on.
-enum Step {
-    Pending,
-    Whole,
-    Failed(h2::Error),
-    Fault(&'static str),
 }
 
 /// An HTTP/2 connection.
@@ -209,14 +191,7 @@ impl Http2 {
             match started {
                 Ok((response, request)) => {
                     turn.events.push_back(Event::Sent { ticket, at_ns });
-                    let slot = self.occupy(Stream {
-                        ticket,
-                        _request: request,
-                        response,
-                        body: None,
-                        body_bytes: 0,
-                        facts: ReplyFacts::new(0),
-                    });
+                    let slot = self.occupy(Stream::new(ticket, response, request));
                     lock(&self.woken).push(slot);
                     // What was queued goes out when the connection is polled.
                     self.flag.0.store(true, Ordering::Relaxed);
@@ -312,128 +287,5 @@ impl Http2 {
         if self.streams[slot].take().is_some() {
             self.free.push(slot);
         }
-    }
-}
-
-impl Stream {
-    /// Goes on with the reply as far as it has come.
-    fn go_on(&mut self, context: &mut Context<'_>) -> Step {
-        if self.body.is_none() {
-            match Pin::new(&mut self.response).poll(context) {
-                Poll::Pending => return Step::Pending,
-                Poll::Ready(Err(error)) => return Step::Failed(error),
-                Poll::Ready(Ok(response)) => {
-                    let (head, body) = response.into_parts();
-                    self.facts = ReplyFacts::new(head.status.as_u16());
-                    for (name, value) in &head.headers {
-                        self.facts.note(name.as_str().as_bytes(), value.as_bytes());
-                    }
-                    self.body = Some(body);
-                }
-            }
-        }
-        let Some(body) = &mut self.body else { return Step::Pending };
-        loop {
-            match body.poll_data(context) {
-                Poll::Pending => return Step::Pending,
-                Poll::Ready(Some(Err(error))) => return Step::Failed(error),
-                Poll::Ready(Some(Ok(data))) => {
-                    self.body_bytes += data.len() as u64;
-                    if self.body_bytes > BODY_BYTES_MAX {
-                        return Step::Fault("the body is longer than 1 GiB");
-                    }
-                    if !(200..300).contains(&self.facts.status) {
-                        self.facts.body_start.extend(&data);
-                    }
-                    if let Err(error) = body.flow_control().release_capacity(data.len()) {
-                        return Step::Failed(error);
-                    }
-                }
-                Poll::Ready(None) => break,
-            }
-        }
-        match body.poll_trailers(context) {
-            Poll::Pending => Step::Pending,
-            Poll::Ready(Err(error)) => Step::Failed(error),
-            Poll::Ready(Ok(_)) => Step::Whole,
-        }
-    }
-}
-
-/// The connection's waker.
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-/// A stream's waker.
-struct StreamWake {
-    woken: Arc<Mutex<Vec<usize>>>,
-    slot: usize,
-}
-
-impl Wake for StreamWake {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        lock(&self.woken).push(self.slot);
-    }
-}
-
-/// The list behind a lock that is never held across a call, so that poison means nothing.
-fn lock(list: &Mutex<Vec<usize>>) -> std::sync::MutexGuard<'_, Vec<usize>> {
-    list.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The transport as `h2` wants it: would-block is pending, and the worker polls again when the
-/// socket is ready.
-struct Socket {
-    transport: Transport,
-}
-
-fn poll_of<T>(result: io::Result<T>) -> Poll<io::Result<T>> {
-    match result {
-        Err(error) if is_not_now(&error) => Poll::Pending,
-        other => Poll::Ready(other),
-    }
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let count = ready!(poll_of(self.transport.read(buffer.initialize_unfilled())))?;
-        buffer.advance(count);
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        poll_of(self.transport.write_parts([bytes, &[], &[]], 0))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        poll_of(self.transport.flush())
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // The socket is closed when the connection is dropped, a moment later.
-        self.poll_flush(context)
     }
 }

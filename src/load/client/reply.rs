@@ -4,8 +4,11 @@
 //! The same bytes give the same reply however they are cut. Any bytes give a reply or an error:
 //! never a panic, and never more memory than a head of [`HEAD_BYTES_MAX`].
 
+mod chunks;
+
 use super::super::classify::ReplyFacts;
 use super::{BODY_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX};
+use chunks::{Chunks, Taken};
 use httparse::Status;
 use std::mem::MaybeUninit;
 
@@ -29,22 +32,10 @@ enum State {
     Head,
     /// Bytes of the body still to come.
     Length(u64),
-    Chunked(Chunk),
+    Chunked(Chunks),
     /// The body ends with the connection.
     UntilClose,
     Done,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Chunk {
-    /// In the size line; whether a digit was seen, and whether the size is over.
-    Size { bytes: u64, digits: u32, over: bool },
-    /// In the data.
-    Data(u64),
-    /// In the line end after the data.
-    DataEnd,
-    /// In the trailers; bytes of the line so far, without its CR.
-    Trailer(u32),
 }
 
 /// A reply while it comes in.
@@ -56,8 +47,6 @@ pub(super) struct ReplyReader {
     is_head: bool,
     interims: u32,
     body_bytes: u64,
-    /// Bytes of chunk size lines and trailers.
-    overhead_bytes: usize,
     keep_alive: bool,
     facts: ReplyFacts,
 }
@@ -71,7 +60,6 @@ impl ReplyReader {
             is_head: false,
             interims: 0,
             body_bytes: 0,
-            overhead_bytes: 0,
             keep_alive: false,
             facts: ReplyFacts::new(0),
         }
@@ -113,7 +101,21 @@ impl ReplyReader {
                     self.state =
                         if taken == left { State::Done } else { State::Length(left - taken) };
                 }
-                State::Chunked(chunk) => used += self.feed_chunk(chunk, rest)?,
+                State::Chunked(mut chunks) => {
+                    let taken = chunks.take(rest)?;
+                    self.state = State::Chunked(chunks);
+                    used += match taken {
+                        Taken::Framing => 1,
+                        Taken::Data(count) => {
+                            self.body(&rest[..count])?;
+                            count
+                        }
+                        Taken::End => {
+                            self.state = State::Done;
+                            1
+                        }
+                    };
+                }
                 State::UntilClose => {
                     self.body(rest)?;
                     used += rest.len();
@@ -236,11 +238,7 @@ impl ReplyReader {
             (Some(chunked), length) => {
                 // Both ways at once is a sign of tampering: the connection is not used again.
                 self.keep_alive &= chunked && length.is_none();
-                if chunked {
-                    State::Chunked(Chunk::Size { bytes: 0, digits: 0, over: false })
-                } else {
-                    State::UntilClose
-                }
+                if chunked { State::Chunked(Chunks::new()) } else { State::UntilClose }
             }
             (None, Some(0)) => State::Done,
             (None, Some(length)) => State::Length(length),
@@ -248,66 +246,6 @@ impl ReplyReader {
                 self.keep_alive = false;
                 State::UntilClose
             }
-        }
-    }
-
-    /// Bytes of a chunked body; how many were taken.
-    fn feed_chunk(&mut self, chunk: Chunk, bytes: &[u8]) -> Result<usize, Fault> {
-        if let Chunk::Data(left) = chunk {
-            let taken = left.min(bytes.len() as u64);
-            self.body(&bytes[..taken as usize])?;
-            let after = if taken == left { Chunk::DataEnd } else { Chunk::Data(left - taken) };
-            self.state = State::Chunked(after);
-            return Ok(taken as usize);
-        }
-        self.overhead_bytes += 1;
-        if self.overhead_bytes > HEAD_BYTES_MAX && !matches!(chunk, Chunk::DataEnd) {
-            return Err("chunk sizes and trailers are longer than 32 KiB");
-        }
-        let byte = bytes[0];
-        let after = match chunk {
-            Chunk::Size { bytes, digits, over } => chunk_size(bytes, digits, over, byte)?,
-            Chunk::DataEnd => match byte {
-                b'\r' => chunk,
-                b'\n' => {
-                    // Sizes of whole chunks are no overhead to fear: each came with its data.
-                    self.overhead_bytes = 0;
-                    Chunk::Size { bytes: 0, digits: 0, over: false }
-                }
-                _ => return Err("a chunk does not end where its size says"),
-            },
-            Chunk::Trailer(length) => match byte {
-                b'\r' => chunk,
-                b'\n' if length == 0 => {
-                    self.state = State::Done;
-                    return Ok(1);
-                }
-                b'\n' => Chunk::Trailer(0),
-                _ => Chunk::Trailer(length + 1),
-            },
-            Chunk::Data(_) => chunk,
-        };
-        self.state = State::Chunked(after);
-        Ok(1)
-    }
-}
-
-/// One byte of a chunk's size line: hexadecimal digits, then perhaps an extension.
-fn chunk_size(bytes: u64, digits: u32, over: bool, byte: u8) -> Result<Chunk, Fault> {
-    match byte {
-        b'\n' if digits == 0 => Err("a chunk has no size"),
-        b'\n' if bytes == 0 => Ok(Chunk::Trailer(0)),
-        b'\n' => Ok(Chunk::Data(bytes)),
-        b'\r' | b';' | b' ' | b'\t' => Ok(Chunk::Size { bytes, digits, over: true }),
-        _ if over => Ok(Chunk::Size { bytes, digits, over }),
-        _ => {
-            let digit =
-                (byte as char).to_digit(16).ok_or("a chunk's size is no hexadecimal number")?;
-            let bytes = bytes * 16 + u64::from(digit);
-            if bytes > BODY_BYTES_MAX {
-                return Err("a chunk is longer than 1 GiB");
-            }
-            Ok(Chunk::Size { bytes, digits: digits + 1, over })
         }
     }
 }

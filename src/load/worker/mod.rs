@@ -15,25 +15,22 @@
 //! has a deadline, and the whole run has one.
 
 mod attempts;
+mod connections;
+mod ended;
 mod pool;
 mod source;
 
-use super::classify::ReplyFacts;
 use super::client::prepared::Prepared;
-use super::client::transport::{TlsTarget, Transport};
-use super::client::{Client, Event, Failure, READ_BUFFER_BYTES, Readiness, Ticket, Turn};
-use super::clock::{Clock, thread_cpu};
+use super::client::transport::TlsTarget;
+use super::client::{Client, Event, READ_BUFFER_BYTES, Ticket};
+use super::clock::Clock;
 use super::live::{LiveCounts, StopFlag};
-use super::outcome::Outcome;
 use super::plan::{DRAIN_MAX, Plan};
-use super::record::{Instants, Recorder};
+use super::record::Recorder;
 use super::recording::{GeneratorUse, Recording};
-use super::retry::{self, Ended, Ending, Verdict};
-use super::seeded::{self, Stream};
-use super::sleep::{SLEEP_MAX_NS, Sleeper, TIMER};
+use super::retry;
+use super::sleep::{SLEEP_MAX_NS, Sleeper};
 use attempts::{Attempt, Attempts, Operation, Place};
-use mio::net::TcpStream;
-use mio::{Interest, Token};
 use pool::Pool;
 use source::{Next, Source};
 use std::collections::VecDeque;
@@ -86,7 +83,7 @@ pub(super) struct Worker<C> {
     /// Connections that have more to do though their sockets are silent.
     again: Vec<usize>,
     /// Requests to be sent once more, each on a fresh connection.
-    resend: Vec<Ticket>,
+    stale: Vec<Ticket>,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,
     record: Recorder,
@@ -116,7 +113,7 @@ impl<C: Client> Worker<C> {
             backlog: VecDeque::new(),
             pool: Pool::new(job.connections_max),
             again: Vec::new(),
-            resend: Vec::new(),
+            stale: Vec::new(),
             events: VecDeque::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             record: Recorder::new(plan.duration(), plan.timeout),
@@ -235,114 +232,6 @@ impl<C: Client> Worker<C> {
         }
     }
 
-    /// Gives a request to a connection with room.
-    fn start_on(&mut self, slot: usize, ticket: Ticket) {
-        let now_ns = self.job.clock.now_ns();
-        let Some(attempt) = self.attempts.get_mut(ticket) else { return };
-        attempt.place = Place::Connection(slot);
-        attempt.began_ns = now_ns;
-        let variant = attempt.operation.variant;
-        self.with(slot, |client, turn| client.start(turn, ticket, variant));
-    }
-
-    /// Opens a connection for a request.
-    fn start_on_fresh(&mut self, ticket: Ticket) {
-        let now_ns = self.job.clock.now_ns();
-        match self.open() {
-            Ok(slot) => {
-                self.start_on(slot, ticket);
-                if let Some(attempt) = self.attempts.get_mut(ticket) {
-                    attempt.opened = true;
-                    attempt.began_ns = now_ns;
-                }
-                self.settle(slot);
-            }
-            Err(error) => self.failed(ticket, Failure::Connect(error.to_string())),
-        }
-    }
-
-    fn open(&mut self) -> io::Result<usize> {
-        let mut socket = TcpStream::connect(self.job.address)?;
-        // A request is one write; waiting for more would only delay it.
-        socket.set_nodelay(true)?;
-        let slot = self.pool.reserve();
-        let registry = self.sleeper.registry();
-        let both = Interest::READABLE | Interest::WRITABLE;
-        let transport = registry
-            .register(&mut socket, Token(slot), both)
-            .and_then(|()| Transport::new(socket, self.job.tls.as_ref()));
-        match transport {
-            Ok(transport) => {
-                self.pool.fill(slot, C::new(transport, self.streams_max()));
-                self.usage.connections_opened += 1;
-                Ok(slot)
-            }
-            Err(error) => {
-                self.pool.remove(slot);
-                Err(error)
-            }
-        }
-    }
-
-    /// A closed loop has one request under way per connection, whatever the protocol.
-    fn streams_max(&self) -> usize {
-        if self.source.is_closed_loop() { 1 } else { self.job.plan.streams_max }
-    }
-
-    /// Calls a connection, if it is still there.
-    fn with<T>(&mut self, slot: usize, call: impl FnOnce(&mut C, &mut Turn<'_>) -> T) -> Option<T> {
-        let client = self.pool.get_mut(slot)?;
-        let mut turn = Turn {
-            clock: &self.job.clock,
-            buffer: &mut self.buffer,
-            prepared: &self.job.prepared,
-            events: &mut self.events,
-        };
-        Some(call(client, &mut turn))
-    }
-
-    /// After a connection was called: takes its events in, and gives it more to do.
-    fn settle(&mut self, slot: usize) {
-        loop {
-            while let Some(event) = self.events.pop_front() {
-                self.event(event);
-            }
-            let Some(client) = self.pool.get_mut(slot) else { break };
-            if client.is_closed() {
-                self.pool.remove(slot);
-                break;
-            }
-            if client.room() == 0 {
-                break;
-            }
-            if let Some(ticket) = self.backlog.pop_front() {
-                self.start_on(slot, ticket);
-            } else if let Some(ticket) = self.closed_loop_next() {
-                self.start_on(slot, ticket);
-            } else {
-                self.pool.list(slot);
-                break;
-            }
-        }
-        while let Some(ticket) = self.resend.pop() {
-            self.usage.connections_stale += 1;
-            self.start_on_fresh(ticket);
-        }
-    }
-
-    /// Opens connections for the backlog where others have closed; true if there is more to do.
-    fn serve_backlog(&mut self) -> bool {
-        for _ in 0..STARTS_MAX {
-            if self.backlog.is_empty() || !self.pool.has_space() {
-                return false;
-            }
-            if let Some(ticket) = self.backlog.pop_front() {
-                self.start_on_fresh(ticket);
-            }
-        }
-        true
-    }
-
     /// A closed loop's next request, while there is time.
     fn closed_loop_next(&mut self) -> Option<Ticket> {
         if !self.source.is_closed_loop() {
@@ -379,145 +268,6 @@ impl<C: Client> Worker<C> {
         }
     }
 
-    fn event(&mut self, event: Event) {
-        match event {
-            Event::Sent { ticket, at_ns } => self.sent(ticket, at_ns),
-            Event::Replied { ticket, at_ns, facts } => self.replied(ticket, at_ns, &facts),
-            Event::Failed { ticket, failure } => self.failed(ticket, failure),
-        }
-    }
-
-    fn sent(&mut self, ticket: Ticket, at_ns: u64) {
-        let is_closed_loop = self.source.is_closed_loop();
-        let Some(attempt) = self.attempts.get_mut(ticket) else { return };
-        if attempt.sent_ns.is_some() {
-            // On its second connection: its service time counts from the first.
-            return;
-        }
-        attempt.sent_ns = Some(at_ns);
-        let acted_ns = if attempt.opened { attempt.began_ns } else { at_ns };
-        let lateness_ns = acted_ns.saturating_sub(attempt.intended_ns);
-        self.record.sent((!is_closed_loop).then_some(lateness_ns));
-        self.job.live.sent();
-    }
-
-    fn replied(&mut self, ticket: Ticket, at_ns: u64, facts: &ReplyFacts) {
-        let outcome = facts.outcome();
-        if outcome != Outcome::Ok {
-            if !facts.limiter.as_bytes().is_empty() {
-                self.record.limited(&facts.limiter);
-            }
-            if self.record.wants_example(outcome) {
-                let body = String::from_utf8_lossy(facts.body_start.as_bytes());
-                self.record.example(outcome, &format!("status {}: {body}", facts.status));
-            }
-        }
-        let Some(attempt) = self.attempts.remove(ticket) else { return };
-        let cold = facts.cold_start;
-        let instants = self.end(&attempt, outcome, at_ns);
-        self.record.replied(cold.then(|| instants.response_time_us()));
-        let retry_after = facts.retry_after_ms.map(|ms| Duration::from_millis(ms.into()));
-        self.decide(attempt.operation, Ending::of(outcome, facts.status), retry_after, at_ns);
-    }
-
-    fn failed(&mut self, ticket: Ticket, failure: Failure) {
-        let now_ns = self.job.clock.now_ns();
-        let Some(attempt) = self.attempts.get_mut(ticket) else { return };
-        let (outcome, text) = match failure {
-            Failure::Stale(_) if !attempt.resent => {
-                attempt.resent = true;
-                self.resend.push(ticket);
-                return;
-            }
-            Failure::Stale(text) | Failure::Connect(text) => (Outcome::ConnectError, text),
-            Failure::Protocol(text) => (Outcome::ProtocolError, text),
-        };
-        self.reopen_ns = now_ns + REOPEN_PAUSE_NS;
-        self.give_up(ticket, outcome, now_ns, &text);
-    }
-
-    /// Ends a request that got no reply.
-    fn give_up(&mut self, ticket: Ticket, outcome: Outcome, now_ns: u64, text: &str) {
-        if self.record.wants_example(outcome) {
-            self.record.example(outcome, text);
-        }
-        if let Some(attempt) = self.attempts.remove(ticket) {
-            self.end(&attempt, outcome, now_ns);
-            self.decide(attempt.operation, Ending::of(outcome, 0), None, now_ns);
-        }
-    }
-
-    /// Records a request's end.
-    fn end(&mut self, attempt: &Attempt, outcome: Outcome, ended_ns: u64) -> Instants {
-        let instants =
-            Instants { intended_ns: attempt.intended_ns, sent_ns: attempt.sent_ns, ended_ns };
-        self.record.ended(outcome, &instants);
-        self.job.live.ended(outcome, instants.response_time_us());
-        instants
-    }
-
-    /// Retries an operation, or ends it.
-    fn decide(
-        &mut self,
-        mut operation: Operation,
-        ending: Ending,
-        retry_after: Option<Duration>,
-        now_ns: u64,
-    ) {
-        let Some(clients) = &self.job.retry else { return };
-        let draw = operation.index * u64::from(retry::ATTEMPTS_MAX) + u64::from(operation.attempt);
-        let ended = Ended {
-            ending,
-            attempt: operation.attempt,
-            tokens_taken: operation.tokens_taken,
-            retry_after,
-            jitter: seeded::unit(self.job.plan.seed, Stream::Jitter, draw),
-        };
-        let verdict = lock(&clients[operation.client]).decide(&ended, Duration::from_nanos(now_ns));
-        operation.ended_ns = now_ns;
-        match verdict {
-            Verdict::Over => {}
-            Verdict::Exhausted => self.record.retries.attempts_exhausted += 1,
-            Verdict::OverBudget => self.record.retries.budget_denied += 1,
-            Verdict::Retry { delay, tokens } => {
-                let due_ns = now_ns + delay.as_nanos() as u64;
-                // A retry that would come after the end of sending is not made.
-                if due_ns < self.until_ns {
-                    operation.due_ns = due_ns;
-                    operation.attempt += 1;
-                    operation.tokens_taken = tokens;
-                    self.source.retry(operation);
-                    return;
-                }
-            }
-        }
-        let succeeded = ending == Ending::Success;
-        self.record.operation_ended(operation.started_ns, now_ns, succeeded);
-    }
-
-    /// Ends the requests whose time is up.
-    fn expire(&mut self, now_ns: u64) {
-        while let Some((ticket, attempt)) = self.attempts.oldest() {
-            if attempt.intended_ns + self.timeout_ns > now_ns {
-                return;
-            }
-            let place = attempt.place;
-            let text = format!("no reply within {:?}", self.job.plan.timeout);
-            self.give_up(ticket, Outcome::ClientTimeout, now_ns, &text);
-            match place {
-                Place::Connection(slot) => {
-                    self.with(slot, |client, turn| client.cancel(turn, ticket));
-                    self.settle(slot);
-                }
-                // Both lists are in order of start: the oldest of all leads the backlog.
-                Place::Backlog => {
-                    let first = self.backlog.pop_front();
-                    debug_assert_eq!(first, Some(ticket), "the backlog is in order of start");
-                }
-            }
-        }
-    }
-
     /// The next instant at which something is to be sent.
     fn next_send_ns(&mut self) -> Option<u64> {
         self.source.next_ns(self.backlog.len()).filter(|at_ns| *at_ns < self.until_ns)
@@ -534,33 +284,6 @@ impl<C: Client> Worker<C> {
         end_ns.min(reopen_ns).min(deadline_ns.unwrap_or(u64::MAX)).min(now_ns + SLEEP_MAX_NS)
     }
 
-    /// Lets the connections go on whose sockets are ready.
-    fn go_on(&mut self) {
-        for slot in std::mem::take(&mut self.again) {
-            self.advance(slot, Readiness { readable: true, ..Readiness::default() });
-        }
-        let events = std::mem::replace(&mut self.sleeper.events, mio::Events::with_capacity(0));
-        for event in &events {
-            if event.token() == TIMER {
-                continue;
-            }
-            let readiness = Readiness {
-                readable: event.is_readable(),
-                read_closed: event.is_read_closed() || event.is_error(),
-                writable: event.is_writable(),
-            };
-            self.advance(event.token().0, readiness);
-        }
-        self.sleeper.events = events;
-    }
-
-    fn advance(&mut self, slot: usize, readiness: Readiness) {
-        if self.with(slot, |client, turn| client.ready(turn, readiness)) == Some(true) {
-            self.again.push(slot);
-        }
-        self.settle(slot);
-    }
-
     fn interrupt(&mut self, now_ns: u64) {
         self.interrupted = true;
         if now_ns < self.until_ns {
@@ -575,44 +298,7 @@ impl<C: Client> Worker<C> {
         if now_ns >= self.drain_until_ns {
             return true;
         }
-        let sends_more = if self.source.is_closed_loop() {
-            now_ns < self.until_ns
-        } else {
-            self.source.has_more(self.until_ns)
-        };
-        self.attempts.is_empty() && !sends_more
-    }
-
-    /// Gives what is still open its outcome and ends the record.
-    fn finish(mut self) -> Recording {
-        let now_ns = self.job.clock.now_ns();
-        while let Some((ticket, _)) = self.attempts.oldest() {
-            if let Some(attempt) = self.attempts.remove(ticket) {
-                self.end(&attempt, Outcome::InFlight, now_ns);
-            }
-        }
-        while let Some(arrival) = self.source.next_arrival(self.until_ns) {
-            // Due, but never drawn from the schedule: the backlog was full.
-            let operation = self.operation(arrival.index, arrival.at_ns);
-            self.record.offered += 1;
-            self.in_flight_unsent(&operation, now_ns);
-        }
-        for operation in self.source.take_held() {
-            self.in_flight_unsent(&operation, now_ns);
-        }
-        for operation in self.source.take_retries() {
-            // Their back-off outlasted the run.
-            self.record.operation_ended(operation.started_ns, operation.ended_ns, false);
-        }
-        self.usage.cpu = thread_cpu();
-        let elapsed = Duration::from_nanos(self.until_ns);
-        self.record.into_recording(elapsed, self.interrupted, self.usage)
-    }
-
-    fn in_flight_unsent(&mut self, operation: &Operation, now_ns: u64) {
-        let instants = Instants { intended_ns: operation.due_ns, sent_ns: None, ended_ns: now_ns };
-        self.record.ended(Outcome::InFlight, &instants);
-        self.job.live.ended(Outcome::InFlight, instants.response_time_us());
+        self.attempts.is_empty() && !self.source.has_more(now_ns, self.until_ns)
     }
 }
 

@@ -160,11 +160,12 @@ impl Source {
         [self.arrival_ns(waiting), self.retry_ns(), held_ns].into_iter().flatten().min()
     }
 
-    /// Whether arrivals or retries are still to come before `until_ns`.
-    pub(super) fn has_more(&mut self, until_ns: u64) -> bool {
+    /// Whether anything is still to be sent before `until_ns`, and `now_ns` leaves the time.
+    pub(super) fn has_more(&mut self, now_ns: u64, until_ns: u64) -> bool {
+        let has_time = now_ns < until_ns;
         let arrival_ns = self.arrival_ns(0);
         [arrival_ns, self.retry_ns()].into_iter().flatten().any(|at_ns| at_ns < until_ns)
-            || self.held_count > 0
+            || has_time && (self.held_count > 0 || self.is_closed_loop())
     }
 
     /// Lets an operation pass its client's rate limit, or holds it back behind those that wait.
@@ -314,7 +315,7 @@ mod tests {
         }
         assert_eq!(order, [0, 100, 150, 200, 250, 300]);
         assert_eq!(source.next_ns(0), Some(400_000_000));
-        assert!(source.has_more(1_000_000_000) && !source.has_more(400_000_000));
+        assert!(source.has_more(0, 1_000_000_000) && !source.has_more(0, 400_000_000));
     }
 
     #[test]

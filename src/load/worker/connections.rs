@@ -1,0 +1,162 @@
+//! A worker's dealings with its connections: opening them, giving them requests, hearing from them.
+
+use super::super::client::transport::Transport;
+use super::super::client::{Client, Failure, Readiness, Ticket, Turn};
+use super::super::sleep::TIMER;
+use super::attempts::Place;
+use super::{STARTS_MAX, Worker};
+use mio::net::TcpStream;
+use mio::{Interest, Token};
+use std::io;
+
+impl<C: Client> Worker<C> {
+    /// Gives a request to a connection with room.
+    pub(super) fn start_on(&mut self, slot: usize, ticket: Ticket) {
+        let now_ns = self.job.clock.now_ns();
+        let Some(attempt) = self.attempts.get_mut(ticket) else { return };
+        attempt.place = Place::Connection(slot);
+        attempt.began_ns = now_ns;
+        let variant = attempt.operation.variant;
+        self.with(slot, |client, turn| client.start(turn, ticket, variant));
+    }
+
+    /// Opens a connection for a request.
+    pub(super) fn start_on_fresh(&mut self, ticket: Ticket) {
+        let now_ns = self.job.clock.now_ns();
+        match self.open() {
+            Ok(slot) => {
+                self.start_on(slot, ticket);
+                if let Some(attempt) = self.attempts.get_mut(ticket) {
+                    attempt.opened = true;
+                    attempt.began_ns = now_ns;
+                }
+                self.settle(slot);
+            }
+            Err(error) => self.failed(ticket, Failure::Connect(error.to_string())),
+        }
+    }
+
+    fn open(&mut self) -> io::Result<usize> {
+        let mut socket = TcpStream::connect(self.job.address)?;
+        // A request is one write; waiting for more would only delay it.
+        socket.set_nodelay(true)?;
+        let slot = self.pool.reserve();
+        let registry = self.sleeper.registry();
+        let both = Interest::READABLE | Interest::WRITABLE;
+        let transport = registry
+            .register(&mut socket, Token(slot), both)
+            .and_then(|()| Transport::new(socket, self.job.tls.as_ref()));
+        match transport {
+            Ok(transport) => {
+                self.pool.fill(slot, C::new(transport, self.streams_max()));
+                self.usage.connections_opened += 1;
+                Ok(slot)
+            }
+            Err(error) => {
+                self.pool.remove(slot);
+                Err(error)
+            }
+        }
+    }
+
+    /// A closed loop has one request under way per connection, whatever the protocol.
+    fn streams_max(&self) -> usize {
+        if self.source.is_closed_loop() { 1 } else { self.job.plan.streams_max }
+    }
+
+    /// Calls a connection, if it is still there.
+    pub(super) fn with<T>(
+        &mut self,
+        slot: usize,
+        call: impl FnOnce(&mut C, &mut Turn<'_>) -> T,
+    ) -> Option<T> {
+        let client = self.pool.get_mut(slot)?;
+        let mut turn = Turn {
+            clock: &self.job.clock,
+            buffer: &mut self.buffer,
+            prepared: &self.job.prepared,
+            events: &mut self.events,
+        };
+        Some(call(client, &mut turn))
+    }
+
+    /// After a connection was called: takes its events in, and gives it more to do.
+    pub(super) fn settle(&mut self, slot: usize) {
+        loop {
+            while let Some(event) = self.events.pop_front() {
+                self.event(event);
+            }
+            let Some(client) = self.pool.get_mut(slot) else { break };
+            if client.is_closed() {
+                self.pool.remove(slot);
+                break;
+            }
+            if client.room() == 0 {
+                break;
+            }
+            if let Some(ticket) = self.backlog.pop_front() {
+                self.start_on(slot, ticket);
+            } else if let Some(ticket) = self.closed_loop_next() {
+                self.start_on(slot, ticket);
+            } else {
+                self.pool.list(slot);
+                break;
+            }
+        }
+        while let Some(ticket) = self.stale.pop() {
+            self.usage.connections_stale += 1;
+            self.resend(ticket);
+        }
+    }
+
+    /// Sends a request once more, since the server closed its connection unanswered.
+    fn resend(&mut self, ticket: Ticket) {
+        if self.pool.has_space() {
+            self.start_on_fresh(ticket);
+        } else if let Some(attempt) = self.attempts.get_mut(ticket) {
+            // It is older than all that wait, so that the backlog stays in order.
+            attempt.place = Place::Backlog;
+            self.backlog.push_front(ticket);
+        }
+    }
+
+    /// Opens connections for the backlog where others have closed; true if there is more to do.
+    pub(super) fn serve_backlog(&mut self) -> bool {
+        for _ in 0..STARTS_MAX {
+            if self.backlog.is_empty() || !self.pool.has_space() {
+                return false;
+            }
+            if let Some(ticket) = self.backlog.pop_front() {
+                self.start_on_fresh(ticket);
+            }
+        }
+        true
+    }
+
+    /// Lets the connections go on whose sockets are ready.
+    pub(super) fn go_on(&mut self) {
+        for slot in std::mem::take(&mut self.again) {
+            self.advance(slot, Readiness { readable: true, ..Readiness::default() });
+        }
+        let events = std::mem::replace(&mut self.sleeper.events, mio::Events::with_capacity(0));
+        for event in &events {
+            if event.token() == TIMER {
+                continue;
+            }
+            let readiness = Readiness {
+                readable: event.is_readable(),
+                read_closed: event.is_read_closed() || event.is_error(),
+                writable: event.is_writable(),
+            };
+            self.advance(event.token().0, readiness);
+        }
+        self.sleeper.events = events;
+    }
+
+    fn advance(&mut self, slot: usize, readiness: Readiness) {
+        if self.with(slot, |client, turn| client.ready(turn, readiness)) == Some(true) {
+            self.again.push(slot);
+        }
+        self.settle(slot);
+    }
+}
