@@ -236,7 +236,7 @@ impl Times {
             Self::Lateness => &recording.lateness_us,
             Self::ColdStart => &recording.cold_start_us,
             // Without retries every request is an operation of its own.
-            Self::Operation if recording.retries.operations == 0 => {
+            Self::Operation if recording.operation_time_us.is_empty() => {
                 return Class::All.response_time_us(recording);
             }
             Self::Operation => &recording.operation_time_us,
@@ -306,7 +306,12 @@ pub fn goodput_rps(recording: &Recording) -> f64 {
 /// Requests sent per operation; 1 without retries.
 pub fn amplification(recording: &Recording) -> f64 {
     let retries = &recording.retries;
-    if retries.operations == 0 { 1.0 } else { retries.attempts as f64 / retries.operations as f64 }
+    // Without a retry model no operation is timed, and what was never sent is no saving.
+    if retries.operations == 0 || recording.operation_time_us.is_empty() {
+        1.0
+    } else {
+        retries.attempts as f64 / retries.operations as f64
+    }
 }
 
 /// A count per second of sending time; 0 for a run that took no time.
