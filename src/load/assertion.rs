@@ -23,7 +23,7 @@
 
 mod parse;
 
-use super::class::{Class, empty_histogram};
+use super::class::{Class, merge};
 use super::recording::Recording;
 use super::units;
 use super::verdict::GeneratorValidity;
@@ -241,9 +241,7 @@ impl Times {
             }
             Self::Operation => &recording.operation_time_us,
         };
-        let mut copy = empty_histogram();
-        copy.add(one).expect("an auto-resizing histogram holds every u64 of another");
-        copy
+        merge(std::iter::once(one))
     }
 }
 

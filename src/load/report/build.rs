@@ -7,7 +7,7 @@ use super::document::{
 use super::histogram::Encoded;
 use super::text;
 use crate::load::assertion::{Assertion, amplification, goodput_rps, per_second};
-use crate::load::class::{Class, empty_histogram, merge};
+use crate::load::class::{Class, merge};
 use crate::load::outcome::Outcome;
 use crate::load::recording::{Recording, Slice};
 use crate::load::verdict;
@@ -225,10 +225,6 @@ fn timeline_slice(slices: &[Slice], start_s: f64, duration_s: f64) -> TimelineSl
 fn histograms(recording: &Recording) -> Histograms {
     let response = |class: Class| Encoded(class.response_time_us(recording));
     let service = |class: Class| Encoded(class.service_time_us(recording));
-    let mut lateness = empty_histogram();
-    lateness
-        .add(&recording.lateness_us)
-        .expect("an auto-resizing histogram holds every u64 of another");
     let ok = Class::Only(Outcome::Ok);
     Histograms {
         ok: response(ok),
@@ -238,7 +234,7 @@ fn histograms(recording: &Recording) -> Histograms {
         ok_service_time: service(ok),
         throttled_service_time: service(Class::Throttled),
         error_service_time: service(Class::Error),
-        lateness: Encoded(lateness),
+        lateness: Encoded(merge(std::iter::once(&recording.lateness_us))),
     }
 }
 
