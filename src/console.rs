@@ -4,6 +4,7 @@
 //! Nothing else in the crate names `print!`, `eprint!` or the standard streams.
 
 use crate::error::Failure;
+use comfy_table::{ContentArrangement, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget};
 use std::io::{IsTerminal, Write};
 
@@ -45,6 +46,15 @@ impl Console {
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             other => other,
         }
+    }
+
+    /// Writes a JSON document to stdout, the only one of the run.
+    ///
+    /// # Errors
+    /// stdout is closed or full; a broken pipe is not an error.
+    pub fn document(&self, document: &serde_json::Value) -> std::io::Result<()> {
+        // `{:#}` is serde_json's indented form.
+        self.data(format!("{document:#}\n").as_bytes())
     }
 
     /// Says a line to the person, unless quiet.
@@ -121,4 +131,14 @@ impl Console {
         // A closed stderr leaves nobody to tell.
         let _ = writeln!(err, "{line}");
     }
+}
+
+/// A table without lines that fits into this many columns; cells wrap when they must.
+pub fn table(columns: usize) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(TableStyle::new())
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(columns).unwrap_or(u16::MAX));
+    table
 }

@@ -1,5 +1,5 @@
 //! Parse, run, exit code; nothing else.
 
 fn main() -> std::process::ExitCode {
-    gwtf::error::Exit::Done.into()
+    gwtf::cli::run(std::env::args_os(), gwtf::config::Environment::capture()).into()
 }

@@ -6,6 +6,7 @@
 use super::outcome::Outcome;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 /// Significant decimal digits that every histogram keeps.
@@ -59,14 +60,18 @@ pub struct GeneratorUse {
     pub connections_opened: u64,
     /// Arrivals that found no free connection below the maximum and had to wait for one.
     pub connections_waited: u64,
-    /// The longest queue of arrivals waiting for a connection.
+    /// The longest queue of arrivals waiting for a connection, over the workers' queues.
     pub backlog_max: u64,
+    /// Requests sent once more, on a fresh connection, because the server had closed a reused one
+    /// before the first byte of a reply: what every HTTP client does (RFC 9110, section 9.2.2).
+    pub connections_stale: u64,
 }
 
 /// Everything one run measured.
 #[derive(Debug, Clone)]
 pub struct Recording {
-    /// Arrivals planned up to the end of the run (open loop), or sent (closed loop).
+    /// Requests planned up to the end of the run (open loop), or sent (closed loop). A retry is a
+    /// request of its own, planned when its back-off ends: always the sum of all outcomes.
     pub offered: u64,
     /// Requests whose first byte was written.
     pub sent: u64,
@@ -74,7 +79,9 @@ pub struct Recording {
     pub completed: u64,
     /// Per class; requests still in flight are in [`Outcome::InFlight`] with lower bounds.
     pub outcomes: BTreeMap<Outcome, OutcomeTimes>,
-    /// Send instant minus intended instant, of every request sent; closed loops record nothing.
+    /// Send instant minus intended instant, of every request sent; closed loops record nothing. A
+    /// request that has to open its connection counts up to the start of connecting: the handshake
+    /// is the server's doing, not the generator's.
     pub lateness_us: Histogram<u64>,
     /// With retries on: from the operation's intended instant to its last attempt's end.
     pub operation_time_us: Histogram<u64>,
@@ -82,7 +89,7 @@ pub struct Recording {
     pub operation_time_ok_us: Histogram<u64>,
     /// Response times of replies that said a sandbox had just started.
     pub cold_start_us: Histogram<u64>,
-    /// Retries.
+    /// Retries; without a retry model every operation is one attempt.
     pub retries: RetryCounts,
     /// Requests a limiter refused, by the name the reply gave (`plan`, `stage`, `account`, …).
     pub limiters: BTreeMap<String, u64>,
@@ -96,4 +103,87 @@ pub struct Recording {
     pub interrupted: bool,
     /// The generator's own account.
     pub generator: GeneratorUse,
+}
+
+impl Recording {
+    /// Takes in what another worker (or another run of the same plan) measured. Nothing is lost:
+    /// counts add up and histograms add bucket by bucket. Of examples the first one stays.
+    pub fn merge(&mut self, other: Self) {
+        self.offered += other.offered;
+        self.sent += other.sent;
+        self.completed += other.completed;
+        for (outcome, times) in other.outcomes {
+            match self.outcomes.entry(outcome) {
+                Entry::Vacant(entry) => {
+                    entry.insert(times);
+                }
+                Entry::Occupied(entry) => {
+                    let into = entry.into_mut();
+                    add(&mut into.response_time_us, times.response_time_us);
+                    add(&mut into.service_time_us, times.service_time_us);
+                }
+            }
+        }
+        add(&mut self.lateness_us, other.lateness_us);
+        add(&mut self.operation_time_us, other.operation_time_us);
+        add(&mut self.operation_time_ok_us, other.operation_time_ok_us);
+        add(&mut self.cold_start_us, other.cold_start_us);
+        self.retries.merge(&other.retries);
+        add_counts(&mut self.limiters, other.limiters);
+        self.merge_timeline(other.timeline);
+        for (outcome, example) in other.examples {
+            self.examples.entry(outcome).or_insert(example);
+        }
+        self.elapsed = self.elapsed.max(other.elapsed);
+        self.interrupted |= other.interrupted;
+        self.generator.merge(&other.generator);
+    }
+
+    fn merge_timeline(&mut self, other: Vec<Slice>) {
+        for (n, slice) in other.into_iter().enumerate() {
+            match self.timeline.get_mut(n) {
+                None => self.timeline.push(slice),
+                Some(into) => {
+                    into.offered += slice.offered;
+                    add_counts(&mut into.outcomes, slice.outcomes);
+                    add(&mut into.response_time_ok_us, slice.response_time_ok_us);
+                }
+            }
+        }
+    }
+}
+
+impl RetryCounts {
+    fn merge(&mut self, other: &Self) {
+        self.operations += other.operations;
+        self.attempts += other.attempts;
+        self.succeeded += other.succeeded;
+        self.attempts_exhausted += other.attempts_exhausted;
+        self.budget_denied += other.budget_denied;
+    }
+}
+
+impl GeneratorUse {
+    fn merge(&mut self, other: &Self) {
+        self.cpu += other.cpu;
+        self.workers += other.workers;
+        self.connections_opened += other.connections_opened;
+        self.connections_waited += other.connections_waited;
+        self.backlog_max = self.backlog_max.max(other.backlog_max);
+        self.connections_stale += other.connections_stale;
+    }
+}
+
+/// Adds one histogram to another; the wider of the two is the one that takes the other in.
+fn add(into: &mut Histogram<u64>, mut from: Histogram<u64>) {
+    if from.high() > into.high() {
+        std::mem::swap(into, &mut from);
+    }
+    into.add(from).expect("the histogram that is added to has the wider bounds");
+}
+
+fn add_counts<K: Ord>(into: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    for (key, count) in from {
+        *into.entry(key).or_insert(0) += count;
+    }
 }

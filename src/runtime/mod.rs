@@ -1,1 +1,30 @@
 //! ONNX Runtime: finding the library, sessions, the pool. The only namer of `ort`.
+
+mod batch;
+mod cost;
+mod download;
+mod engine;
+mod fetch;
+mod library;
+mod locate;
+mod memory;
+mod message;
+mod open;
+mod pool;
+mod queue;
+mod session;
+mod target;
+mod tensor;
+mod worker;
+
+pub use batch::Batching;
+pub use engine::{Engine, EngineError};
+pub use fetch::{Progress, Tool};
+pub use library::{Library, Origin};
+pub use locate::{LocateError, LocateRequest, find, locate, tools};
+pub use pool::{InferError, Pool, PoolOptions, PoolStats, Runner};
+pub use session::{OpenError, RunError, Session, SessionOptions, Tensors};
+pub use target::{Target, Wheel};
+
+/// The version of ONNX Runtime that is fetched, tested and shipped.
+pub const VERSION: &str = "1.32.0";

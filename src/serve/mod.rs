@@ -1,1 +1,3 @@
 //! The inference service and its HTTP host.
+
+pub mod http;

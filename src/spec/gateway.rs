@@ -31,6 +31,8 @@ pub struct Gateway {
     pub usage_plans: Vec<UsagePlan>,
     /// API keys.
     pub api_keys: Vec<ApiKey>,
+    /// What kind of integration answers.
+    pub integration: Integration,
     /// How long the integration may take before the client gets a 504.
     pub integration_timeout: Duration,
     /// Access-log format with `$context` variables, one line; `None` writes no access log.
@@ -44,6 +46,15 @@ pub enum Auth {
     None,
     /// Anybody with an API key of a usage plan of this stage.
     ApiKey,
+}
+
+/// What kind of integration answers, in API Gateway's terms; decides the payload limits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Integration {
+    /// An HTTP endpoint: an ECS service, or the local inference service.
+    HttpProxy,
+    /// A Lambda function, which gets the request as one JSON event.
+    LambdaProxy,
 }
 
 /// A usage plan: limits per key.

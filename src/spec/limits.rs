@@ -24,3 +24,9 @@ pub const ACCOUNT_BURST: u32 = 5_000;
 pub const API_KEY_CHARS: std::ops::RangeInclusive<usize> = 20..=128;
 /// Longest access-log format, bytes (documented for HTTP APIs).
 pub const ACCESS_LOG_FORMAT_BYTES_MAX: usize = 3_072;
+/// Largest Lambda zip with its layers, unzipped (Lambda developer guide, "Lambda quotas"), bytes.
+pub const LAMBDA_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Largest Lambda container image, uncompressed (10 GB, same page), bytes.
+pub const LAMBDA_IMAGE_BYTES_MAX: u64 = 10 << 30;
+/// Most memory that a Lambda function can have (same page), MiB.
+pub const LAMBDA_MEMORY_MIB_MAX: u64 = 10_240;

@@ -1,11 +1,14 @@
 //! Desired state: the contract of an endpoint and AWS's limits on it. Pure.
 
+pub mod access_log;
+pub mod endpoint;
 pub mod gateway;
 pub mod limits;
 pub mod request_model;
 pub mod route;
 pub mod throttle;
 
-pub use gateway::{ApiKey, Auth, Gateway, Secret, UsagePlan};
+pub use endpoint::{Endpoint, Version};
+pub use gateway::{ApiKey, Auth, Gateway, Integration, Secret, UsagePlan};
 pub use route::{Operation, Parameter, Route};
 pub use throttle::{Period, Quota, Throttle};

@@ -1,5 +1,7 @@
 //! The one integration binary: the program and its modules against real parts.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
+
 /// The twin's stack: AWS's conformance assertions.
 mod gateway;
 /// The load tester against servers that behave badly on purpose.

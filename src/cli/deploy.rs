@@ -1,0 +1,73 @@
+//! `gwtf deploy`: a model file becomes a version, and live or a canary.
+
+use super::{Context, TargetArgs};
+use crate::config::Unenforced;
+use crate::error::{Exit, Failure};
+use crate::release::perform;
+use crate::release::{Kind, NewVersion, Version};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::path::PathBuf;
+
+/// Store a model as a version and make it live
+///
+/// The bytes are kept, so that going back needs nothing else. A running `gwtf serve` follows without
+/// failing a request. Deploying what is live already changes nothing and ends with 0; deploying it
+/// under the same tag with other bytes is refused.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gwtf deploy model.onnx --version v1 --target local
+  gwtf deploy better.onnx --version v2 --canary 10 --target local")]
+pub(super) struct Args {
+    /// The ONNX file; external data beside it come along [default: `model` in gwtf.toml]
+    model: Option<PathBuf>,
+    /// The version's tag: small letters, digits, `.`, `_` and `-`, at most 31
+    #[arg(long, value_name = "V")]
+    version: Version,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Give the version this share of the requests, in percent, and leave the rest to the live one
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u8).range(1..=99))]
+    canary: Option<u8>,
+    /// Make the version live at once although gwtf.toml says `canary_percent`
+    #[arg(long, conflicts_with = "canary")]
+    no_canary: bool,
+    /// Release although the signature breaks the live one: an input or output gone, another element
+    /// type or rank
+    #[arg(long)]
+    allow_breaking: bool,
+    /// Go on without something that gwtf.toml asks for and this machine does not do yet
+    #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
+    allow_unenforced: Vec<Unenforced>,
+    /// Ask nothing; a local deploy never asks
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
+    let settings = context.settings(args.target.target)?;
+    settings.require_local_deploy(&context.environment)?;
+    Unenforced::refuse(&Unenforced::by_deploy(&settings.file), &args.allow_unenforced)?;
+    let model = args.model.or_else(|| settings.model.clone()).ok_or_else(|| {
+        Failure::new(Exit::Refused, "model: none is named")
+            .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
+    })?;
+    let store = settings.store();
+    let recorded = store.read()?;
+    let new = NewVersion {
+        endpoint: settings.endpoint(recorded.endpoint(), Some(&model)),
+        version: args.version,
+        model,
+        canary_percent: args.canary,
+        canary_percent_default: settings.canary_percent.filter(|_| !args.no_canary),
+        allow_breaking: args.allow_breaking,
+    };
+    let stamp = context.stamp(&settings);
+    let outcome = perform::deploy(&store, new, context.holder(), stamp)?;
+    context.print_release(Kind::Deploy, &settings, &outcome)
+}
+
+fn unenforced_parser() -> impl TypedValueParser<Value = Unenforced> {
+    PossibleValuesParser::new(Unenforced::ALL.map(Unenforced::name))
+        .map(|name| Unenforced::from_name(&name).expect("the names are those of the settings"))
+}

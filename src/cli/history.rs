@@ -1,0 +1,20 @@
+//! `gwtf history`: the ledger, newest release first.
+
+use super::{Context, TargetArgs};
+use crate::error::{Exit, Failure};
+
+/// List every release, newest first
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let (settings, store) = context.releases(args.target)?;
+    let ledger = store.read()?;
+    let columns = context.console.columns();
+    context.print(&settings, &store, &ledger, |place| {
+        (place.history_document(&ledger), place.history_text(&ledger, columns))
+    })
+}

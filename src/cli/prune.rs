@@ -1,0 +1,27 @@
+//! `gwtf prune`: old versions go, with their bytes.
+
+use super::{Context, TargetArgs};
+use crate::error::{Exit, Failure};
+use crate::release::perform;
+
+/// Remove old versions and their bytes
+///
+/// The live version and a running canary always stay; then the most recently released ones, until
+/// --keep are kept. The history stays.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// How many versions to keep [default: `release.keep` in gwtf.toml, then 5]
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let (settings, store) = context.releases(args.target)?;
+    let keep = args.keep.unwrap_or(settings.keep);
+    let (ledger, removed) = perform::prune(&store, keep, context.holder())?;
+    context.print(&settings, &store, &ledger, |place| {
+        (place.prune_document(&ledger, &removed), place.prune_text(&ledger, &removed))
+    })
+}

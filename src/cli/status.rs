@@ -1,0 +1,33 @@
+//! `gwtf status`: what is live, what is kept, and whether it is whole.
+
+use super::{Context, TargetArgs};
+use crate::error::{Exit, Explain, Failure, chain};
+use crate::release::store::damage;
+
+/// Say what is live, which canary runs, and which versions are kept
+///
+/// Every kept version's bytes are held to their digest; if one is missing or damaged, the command
+/// ends with 1.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let (settings, store) = context.releases(args.target)?;
+    let ledger = store.read()?;
+    let damage = damage(&store, &ledger);
+    let columns = context.console.columns();
+    context.print(&settings, &store, &ledger, |place| {
+        (place.status_document(&ledger, &damage), place.status_text(&ledger, &damage, columns))
+    })?;
+    match damage.first() {
+        None => Ok(Exit::Done),
+        Some((_, error)) => Err(Failure {
+            exit: Exit::Verdict,
+            message: damage.iter().map(|(_, error)| chain(error)).collect::<Vec<_>>().join("\n  "),
+            hint: error.hint(),
+        }),
+    }
+}

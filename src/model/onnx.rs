@@ -1,1 +1,0 @@
-//! Facts read from an ONNX file: a bounded reader of the protobuf wire format.

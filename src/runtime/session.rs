@@ -1,0 +1,433 @@
+//! One session: a model loaded into ONNX Runtime, run by one caller at a time.
+//!
+//! # Invariants
+//! A run never copies an input's numbers (strings are copied: ONNX Runtime keeps its own), and
+//! copies each output once. A request's mistake and the model's failure are told apart by
+//! [`RunError::is_request_fault`].
+
+use super::engine::Engine;
+use super::{message, tensor};
+use crate::error::{Exit, Explain};
+use crate::model::{DType, Dim, Signature, Tensor, TensorSpec};
+use ort::ErrorCode;
+use ort::session::builder::GraphOptimizationLevel;
+use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, SessionInputValue};
+use std::path::{Path, PathBuf};
+
+/// How a session is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionOptions {
+    /// Threads that one run may use; 1 runs on the caller's thread alone.
+    pub intra_threads: usize,
+    /// Whether the graph is optimised while it loads; off for a model optimised beforehand.
+    pub optimize: bool,
+}
+
+impl Default for SessionOptions {
+    fn default() -> Self {
+        Self { intra_threads: 1, optimize: true }
+    }
+}
+
+/// A model in memory, ready to run.
+pub struct Session {
+    inner: ort::session::Session,
+    signature: Signature,
+    /// The outputs selected last: clients of an endpoint ask for the same ones over and over.
+    selection: Option<(Vec<String>, RunOptions<HasSelectedOutputs>)>,
+}
+
+/// Why a model cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no file, or it is a folder.
+    #[error("model `{path}`: {message}")]
+    File {
+        /// The model.
+        path: PathBuf,
+        /// What is wrong with the path.
+        message: String,
+    },
+    /// The bytes are no ONNX model.
+    #[error("model `{path}`: it is no ONNX model, or it is damaged: {message}")]
+    Damaged {
+        /// The model.
+        path: PathBuf,
+        /// ONNX Runtime's words.
+        message: String,
+    },
+    /// The model wants an opset, an IR version or an operator that the library does not have.
+    #[error("model `{path}`: ONNX Runtime does not support it: {message}")]
+    Unsupported {
+        /// The model.
+        path: PathBuf,
+        /// ONNX Runtime's words.
+        message: String,
+        /// The highest opset that the library takes, if that is what the model went beyond.
+        opset_max: Option<u32>,
+    },
+    /// The file with the model's weights is missing or outside the model's folder.
+    #[error("model `{path}`: its external data is not usable: {message}")]
+    ExternalData {
+        /// The model.
+        path: PathBuf,
+        /// ONNX Runtime's words.
+        message: String,
+    },
+    /// An input or output is no tensor of a served element type.
+    #[error("model `{path}`: {role} `{name}` is of type {declared}, which is not served")]
+    Type {
+        /// The model.
+        path: PathBuf,
+        /// `input` or `output`.
+        role: &'static str,
+        /// Its name.
+        name: String,
+        /// Its type, as ONNX Runtime writes it.
+        declared: String,
+    },
+    /// ONNX Runtime refuses the model for another reason.
+    #[error("model `{path}`: ONNX Runtime refuses it: {message}")]
+    Refused {
+        /// The model.
+        path: PathBuf,
+        /// ONNX Runtime's words.
+        message: String,
+    },
+}
+
+impl Explain for OpenError {
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unsupported { opset_max: Some(opset), .. } => {
+                Some(format!("export the model with opset {opset} or lower"))
+            }
+            Self::ExternalData { .. } => {
+                Some("keep the weights file beside the model, under the name it names".to_owned())
+            }
+            Self::Type { declared, .. } if declared.contains("Map") => Some(
+                "convert a scikit-learn classifier with the option zipmap=False to get tensors"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+}
+
+/// Why a run gave no outputs.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum RunError {
+    /// A declared input was not given.
+    #[error("input `{name}` is missing")]
+    MissingInput {
+        /// The input.
+        name: String,
+    },
+    /// The model has no such input.
+    #[error("the model has no input `{name}`")]
+    UnknownInput {
+        /// The name given.
+        name: String,
+    },
+    /// One input was given twice.
+    #[error("input `{name}` is given twice")]
+    RepeatedInput {
+        /// The input.
+        name: String,
+    },
+    /// The model has no such output.
+    #[error("the model has no output `{name}`")]
+    UnknownOutput {
+        /// The name asked for.
+        name: String,
+    },
+    /// The element type is not the declared one.
+    #[error("input `{name}` is {given}, the model takes {expected}")]
+    DType {
+        /// The input.
+        name: String,
+        /// The type given.
+        given: DType,
+        /// The type declared.
+        expected: DType,
+    },
+    /// The shape does not fit the declared one.
+    #[error("input `{name}` has shape {given:?}, the model takes {expected}")]
+    Shape {
+        /// The input.
+        name: String,
+        /// The shape given.
+        given: Vec<usize>,
+        /// The type declared, as `float32[batch,4]`.
+        expected: String,
+    },
+    /// ONNX Runtime holds the request's values to be wrong.
+    #[error("the inputs are refused: {message}")]
+    Refused {
+        /// ONNX Runtime's words.
+        message: String,
+    },
+    /// The run failed, and nothing says that the request is to blame.
+    #[error("the model failed: {message}")]
+    Failed {
+        /// ONNX Runtime's words.
+        message: String,
+    },
+}
+
+impl RunError {
+    /// Whether another request could have succeeded: the caller's mistake, not the model's.
+    pub fn is_request_fault(&self) -> bool {
+        !matches!(self, Self::Failed { .. })
+    }
+}
+
+impl Explain for RunError {
+    fn exit(&self) -> Exit {
+        Exit::Refused
+    }
+}
+
+/// Named tensors, as a run takes and gives them.
+pub type Tensors = Vec<(String, Tensor)>;
+
+impl Session {
+    /// Loads a model.
+    ///
+    /// # Errors
+    /// The file is missing, damaged, beyond what the library supports, without its external data,
+    /// or it takes or gives something else than tensors of the served element types.
+    pub fn open(engine: &Engine, path: &Path, options: &SessionOptions) -> Result<Self, OpenError> {
+        check_file(path)?;
+        let session = build(engine, path, options).map_err(|error| open_error(path, &error))?;
+        let signature = Signature {
+            inputs: specs(path, "input", session.inputs())?,
+            outputs: specs(path, "output", session.outputs())?,
+        };
+        Ok(Self { inner: session, signature, selection: None })
+    }
+
+    /// Inputs and outputs, in the model's order. A scalar and a tensor of no declared rank both
+    /// have no `shape` here: the library does not tell them apart.
+    pub fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    /// Runs the model. `outputs` names those wanted, in the order wanted; empty stands for all.
+    ///
+    /// # Errors
+    /// The request does not fit the signature, or the run fails.
+    pub fn run(&mut self, inputs: Tensors, outputs: &[String]) -> Result<Tensors, RunError> {
+        let Self { inner, signature, selection } = self;
+        let values = values_in_order(signature, inputs)?;
+        let run = if is_all(signature, outputs) {
+            inner.run(values.as_slice())
+        } else {
+            inner.run_with_options(values.as_slice(), select(signature, selection, outputs)?)
+        };
+        let computed = run.map_err(|error| run_error(&error, signature, &values))?;
+        let mut tensors = Vec::with_capacity(computed.len());
+        for (name, value) in computed {
+            let tensor = tensor::from_value(&value).map_err(|cause| RunError::Failed {
+                message: format!("output `{name}`: {cause}"),
+            })?;
+            tensors.push((name.to_owned(), tensor));
+        }
+        Ok(tensors)
+    }
+}
+
+fn check_file(path: &Path) -> Result<(), OpenError> {
+    let refuse = |message: String| OpenError::File { path: path.to_owned(), message };
+    match fs_err::metadata(path) {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(metadata) if metadata.is_dir() => Err(refuse("it is a folder, not a file".to_owned())),
+        Ok(_) => Err(refuse("it is no regular file".to_owned())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(refuse("no such file".to_owned()))
+        }
+        Err(error) => Err(refuse(error.kind().to_string())),
+    }
+}
+
+fn build(
+    engine: &Engine,
+    path: &Path,
+    options: &SessionOptions,
+) -> Result<ort::session::Session, ort::Error> {
+    let level = if options.optimize {
+        GraphOptimizationLevel::All
+    } else {
+        GraphOptimizationLevel::Disable
+    };
+    ort::session::Session::builder(engine.environment())?
+        .with_log_level(ort::logging::LogLevel::Fatal)?
+        .with_optimization_level(level)?
+        .with_intra_threads(options.intra_threads.max(1))?
+        // Threads that spin for their next part of a run make it a third faster; stopped with the
+        // run, they leave an idle server idle.
+        .with_config_entry("session.force_spinning_stop", "1")?
+        .commit_from_file(path)
+}
+
+fn specs(
+    path: &Path,
+    role: &'static str,
+    outlets: &[ort::value::Outlet],
+) -> Result<Vec<TensorSpec>, OpenError> {
+    let spec = |outlet: &ort::value::Outlet| {
+        tensor::spec_of(outlet.name(), outlet.dtype()).ok_or_else(|| OpenError::Type {
+            path: path.to_owned(),
+            role,
+            name: outlet.name().to_owned(),
+            declared: outlet.dtype().to_string(),
+        })
+    };
+    outlets.iter().map(spec).collect()
+}
+
+fn open_error(path: &Path, error: &ort::Error) -> OpenError {
+    let (path, message) = (path.to_owned(), message::trim(error.message()));
+    if message.contains("xternal data") {
+        return OpenError::ExternalData { path, message };
+    }
+    if message.contains("No graph was found") {
+        return OpenError::Damaged { path, message };
+    }
+    if let Some(opset_max) = number_after(&message, "is till opset ") {
+        let message = match number_after(&message, "Opset ") {
+            Some(opset) => format!("its opset is {opset}, the library takes up to {opset_max}"),
+            None => message,
+        };
+        return OpenError::Unsupported { path, message, opset_max: Some(opset_max) };
+    }
+    let is_beyond = message.contains("Unsupported model IR version")
+        || message.contains("No Op registered")
+        || message.contains("No opset import");
+    match error.code() {
+        ErrorCode::InvalidProtobuf => OpenError::Damaged { path, message },
+        ErrorCode::NotImplemented => OpenError::Unsupported { path, message, opset_max: None },
+        _ if is_beyond => OpenError::Unsupported { path, message, opset_max: None },
+        _ => OpenError::Refused { path, message },
+    }
+}
+
+/// The number that follows the first `mark` in `text`.
+fn number_after(text: &str, mark: &str) -> Option<u32> {
+    let rest = text.split_once(mark)?.1;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}
+
+/// Checks the inputs against the signature and moves them into ONNX Runtime in its order, so that
+/// no name is needed for the run.
+fn values_in_order(
+    signature: &Signature,
+    mut inputs: Tensors,
+) -> Result<Vec<SessionInputValue<'static>>, RunError> {
+    let declared = &signature.inputs;
+    let is_ordered = inputs.len() == declared.len()
+        && inputs.iter().zip(declared).all(|((name, _), spec)| *name == spec.name);
+    if !is_ordered {
+        put_in_order(declared, &mut inputs)?;
+    }
+    let checked = inputs.into_iter().zip(declared).map(|((name, tensor), spec)| {
+        if tensor.dtype() != spec.dtype {
+            return Err(RunError::DType { name, given: tensor.dtype(), expected: spec.dtype });
+        }
+        if !spec.admits(tensor.shape()) {
+            let (given, expected) = (tensor.shape().to_vec(), spec.type_text());
+            return Err(RunError::Shape { name, given, expected });
+        }
+        tensor::into_value(tensor)
+            .map_err(|cause| RunError::Refused { message: format!("input `{name}`: {cause}") })
+    });
+    checked.collect()
+}
+
+fn put_in_order(declared: &[TensorSpec], inputs: &mut Tensors) -> Result<(), RunError> {
+    let position = |name: &str| declared.iter().position(|spec| spec.name == name);
+    for (at, (name, _)) in inputs.iter().enumerate() {
+        if position(name).is_none() {
+            return Err(RunError::UnknownInput { name: name.clone() });
+        }
+        if inputs[..at].iter().any(|(earlier, _)| earlier == name) {
+            return Err(RunError::RepeatedInput { name: name.clone() });
+        }
+    }
+    for spec in declared {
+        if !inputs.iter().any(|(name, _)| *name == spec.name) {
+            return Err(RunError::MissingInput { name: spec.name.clone() });
+        }
+    }
+    inputs.sort_by_key(|(name, _)| position(name));
+    Ok(())
+}
+
+fn is_all(signature: &Signature, outputs: &[String]) -> bool {
+    outputs.is_empty()
+        || (outputs.len() == signature.outputs.len()
+            && outputs.iter().zip(&signature.outputs).all(|(name, spec)| *name == spec.name))
+}
+
+/// The run options that compute just these outputs, made anew only when the selection changes.
+fn select<'a>(
+    signature: &Signature,
+    selection: &'a mut Option<(Vec<String>, RunOptions<HasSelectedOutputs>)>,
+    outputs: &[String],
+) -> Result<&'a RunOptions<HasSelectedOutputs>, RunError> {
+    if let Some(name) = outputs.iter().find(|name| signature.output(name).is_none()) {
+        return Err(RunError::UnknownOutput { name: name.clone() });
+    }
+    if !matches!(selection, Some((names, _)) if names == outputs) {
+        let options = RunOptions::new()
+            .map_err(|error| RunError::Failed { message: message::trim(error.message()) })?;
+        let selector = outputs.iter().fold(OutputSelector::no_default(), OutputSelector::with);
+        *selection = Some((outputs.to_vec(), options.with_outputs(selector)));
+    }
+    let (_, options) = selection.as_ref().expect("the selection was made above");
+    Ok(options)
+}
+
+fn run_error(
+    error: &ort::Error,
+    signature: &Signature,
+    values: &[SessionInputValue<'_>],
+) -> RunError {
+    let message = message::trim(error.message());
+    if error.code() == ErrorCode::InvalidArgument {
+        return RunError::Refused { message };
+    }
+    // Kernels report sizes that do not go together as a plain failure. When two inputs give one
+    // named dimension two sizes, the request is to blame.
+    match disagreement(signature, values) {
+        Some(disagreement) => RunError::Refused { message: format!("{disagreement}; {message}") },
+        None => RunError::Failed { message },
+    }
+}
+
+/// Says which two inputs give one named dimension different sizes, if any do.
+fn disagreement(signature: &Signature, values: &[SessionInputValue<'_>]) -> Option<String> {
+    let mut seen: Vec<(&str, i64, &str)> = Vec::new();
+    for (spec, value) in signature.inputs.iter().zip(values) {
+        let Some(shape) = value.dtype().tensor_shape() else { continue };
+        for (dim, size) in spec.shape.iter().flatten().zip(shape.iter()) {
+            let Dim::Symbol(symbol) = dim else { continue };
+            match seen.iter().find(|(name, ..)| name == symbol) {
+                Some((_, other, input)) if other != size => {
+                    return Some(format!(
+                        "`{symbol}` is {other} in input `{input}` and {size} in `{}`",
+                        spec.name
+                    ));
+                }
+                Some(_) => {}
+                None => seen.push((symbol, *size, &spec.name)),
+            }
+        }
+    }
+    None
+}

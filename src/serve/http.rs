@@ -1,0 +1,202 @@
+//! The HTTP host: sockets to whole requests, replies to sockets, and a graceful stop.
+//!
+//! Knows nothing of models or gateways: it hands each request, body included, to an [`Answer`].
+//! HTTP/1.1 and HTTP/2 with prior knowledge, both by hyper.
+//!
+//! # Invariants
+//! No body beyond [`HostOptions::body_bytes_max`] is held in memory, and a client that sends its
+//! request head or body too slowly is cut off.
+
+use bytes::{Bytes, BytesMut};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body as _, Incoming};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+/// How much of an oversized body is read and thrown away before answering, as a multiple of the
+/// limit: a client that is still writing then reads the reply instead of a reset.
+const DISCARD_FACTOR: usize = 16;
+/// How long the host waits after `accept` fails for want of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// What the host bounds.
+#[derive(Debug, Clone)]
+pub struct HostOptions {
+    /// Largest body handed on, bytes.
+    pub body_bytes_max: usize,
+    /// Largest request head, bytes.
+    pub head_bytes_max: usize,
+    /// Connections open at once; more wait in the kernel's queue.
+    pub connections_max: usize,
+    /// How long a client may take over a request head.
+    pub head_timeout: Duration,
+    /// How long a client may take over a request body.
+    pub body_timeout: Duration,
+    /// How long open requests may take once the host stops.
+    pub drain: Duration,
+}
+
+impl Default for HostOptions {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: crate::spec::limits::PAYLOAD_BYTES_MAX,
+            head_bytes_max: 64 * 1024,
+            connections_max: 4_096,
+            head_timeout: Duration::from_secs(30),
+            body_timeout: Duration::from_secs(60),
+            drain: Duration::from_secs(30),
+        }
+    }
+}
+
+/// A request body as the host read it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// More than the host holds; its bytes are gone.
+    TooLarge,
+}
+
+/// Whatever answers requests. Cloned once a connection, so make it cheap to clone.
+pub trait Answer: Clone + Send + Sync + 'static {
+    /// Answers one request. Never fails: an error is a reply.
+    fn answer(
+        &self,
+        request: Request<Body>,
+        peer: IpAddr,
+    ) -> impl Future<Output = Response<Bytes>> + Send;
+}
+
+/// Serves `answer` on `listener` until `stop` resolves, then drains.
+///
+/// Returns whether every open request ended within [`HostOptions::drain`].
+pub async fn serve<A: Answer>(
+    listener: TcpListener,
+    answer: A,
+    options: HostOptions,
+    stop: impl Future<Output = ()>,
+) -> bool {
+    let options = Arc::new(options);
+    let room = Arc::new(Semaphore::new(options.connections_max));
+    let graceful = GracefulShutdown::new();
+    let builder = Arc::new(connection_builder(&options));
+    tokio::pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &room) => accepted,
+        };
+        let Some((stream, peer, permit)) = accepted else { continue };
+        // Nagle's algorithm would hold small replies back; a socket that refuses still works.
+        let _ = stream.set_nodelay(true);
+        let (answer, options) = (answer.clone(), Arc::clone(&options));
+        let service = service_fn(move |request| {
+            let (answer, options) = (answer.clone(), Arc::clone(&options));
+            async move { Ok::<_, Infallible>(exchange(&answer, request, peer.ip(), &options).await) }
+        });
+        let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            // A connection that breaks is the client's affair; its requests had their replies.
+            let _ = connection.await;
+            drop(permit);
+        });
+    }
+    drop(listener);
+    tokio::time::timeout(options.drain, graceful.shutdown()).await.is_ok()
+}
+
+fn connection_builder(options: &HostOptions) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(options.head_timeout)
+        .max_buf_size(options.head_bytes_max.max(16 * 1024));
+    builder.http2().timer(TokioTimer::new()).max_concurrent_streams(256);
+    builder
+}
+
+/// The next connection with its place among [`HostOptions::connections_max`].
+async fn accept(
+    listener: &TcpListener,
+    room: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let permit = Arc::clone(room).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, permit)),
+        Err(_) => {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            None
+        }
+    }
+}
+
+async fn exchange<A: Answer>(
+    answer: &A,
+    request: Request<Incoming>,
+    peer: IpAddr,
+    options: &HostOptions,
+) -> Response<Full<Bytes>> {
+    let (parts, incoming) = request.into_parts();
+    let read = read_body(incoming, options.body_bytes_max);
+    let body = match tokio::time::timeout(options.body_timeout, read).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return plain(StatusCode::BAD_REQUEST, "the request body ended early"),
+        Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the request body took too long"),
+    };
+    answer.answer(Request::from_parts(parts, body), peer).await.map(Full::new)
+}
+
+/// Reads a body up to `bytes_max`; one frame, the usual case, is handed on without a copy.
+async fn read_body(mut incoming: Incoming, bytes_max: usize) -> Result<Body, hyper::Error> {
+    if incoming.is_end_stream() {
+        return Ok(Body::Whole(Bytes::new()));
+    }
+    let declared = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut first: Option<Bytes> = None;
+    let mut rest = BytesMut::new();
+    let mut seen = 0usize;
+    let mut too_large = declared > bytes_max;
+    while let Some(frame) = incoming.frame().await {
+        let Ok(data) = frame?.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        too_large |= seen > bytes_max;
+        if too_large {
+            (first, rest) = (None, BytesMut::new());
+            if seen > bytes_max.saturating_mul(DISCARD_FACTOR) {
+                break;
+            }
+        } else if first.is_none() && rest.is_empty() {
+            first = Some(data);
+        } else {
+            if let Some(head) = first.take() {
+                rest.reserve(declared.max(head.len() + data.len()));
+                rest.extend_from_slice(&head);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(match (too_large, first) {
+        (true, _) => Body::TooLarge,
+        (false, Some(whole)) => Body::Whole(whole),
+        (false, None) => Body::Whole(rest.freeze()),
+    })
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from_static(text.as_bytes())));
+    *response.status_mut() = status;
+    response
+}
