@@ -23,7 +23,7 @@
 
 mod parse;
 
-use super::class::{Class, empty_histogram};
+use super::class::{Class, merge};
 use super::recording::Recording;
 use super::units;
 use super::verdict::GeneratorValidity;
@@ -236,14 +236,12 @@ impl Times {
             Self::Lateness => &recording.lateness_us,
             Self::ColdStart => &recording.cold_start_us,
             // Without retries every request is an operation of its own.
-            Self::Operation if recording.retries.operations == 0 => {
+            Self::Operation if recording.operation_time_us.is_empty() => {
                 return Class::All.response_time_us(recording);
             }
             Self::Operation => &recording.operation_time_us,
         };
-        let mut copy = empty_histogram();
-        copy.add(one).expect("an auto-resizing histogram holds every u64 of another");
-        copy
+        merge(std::iter::once(one))
     }
 }
 
@@ -306,7 +304,12 @@ pub fn goodput_rps(recording: &Recording) -> f64 {
 /// Requests sent per operation; 1 without retries.
 pub fn amplification(recording: &Recording) -> f64 {
     let retries = &recording.retries;
-    if retries.operations == 0 { 1.0 } else { retries.attempts as f64 / retries.operations as f64 }
+    // Without a retry model no operation is timed, and what was never sent is no saving.
+    if retries.operations == 0 || recording.operation_time_us.is_empty() {
+        1.0
+    } else {
+        retries.attempts as f64 / retries.operations as f64
+    }
 }
 
 /// A count per second of sending time; 0 for a run that took no time.

@@ -5,6 +5,8 @@
 //! does not change `passed`: objectives are what `--assert` is for.
 
 use super::assertion::Unit;
+use super::class::Class;
+use super::outcome::Outcome;
 use super::report::document::{OutcomeSummary, Report, SCHEMA, TimeSummary};
 use super::report::text;
 use super::units;
@@ -135,21 +137,14 @@ pub fn read(bytes: &[u8]) -> Result<Report, Error> {
 /// Sets `before` beside `now`.
 pub fn compare(now: &Report, before: &Report) -> Comparison {
     let mut rows = Vec::new();
-    let classes: [(&str, fn(&Report) -> OutcomeSummary); 3] = [
-        ("ok", |report| {
-            report.outcomes.get(&super::outcome::Outcome::Ok).copied().unwrap_or_default()
-        }),
-        ("throttled", |report| report.groups.throttled),
-        ("error", |report| report.groups.error),
-    ];
-    for (class, summary) in classes {
-        let (before_summary, now_summary) = (summary(before), summary(now));
+    for class in [Class::Only(Outcome::Ok), Class::Throttled, Class::Error] {
+        let (before_summary, now_summary) = (summary(class, before), summary(class, now));
         if before_summary.count == 0 && now_summary.count == 0 {
             continue;
         }
-        rows.push(share_row(class, before, &before_summary, now, &now_summary));
+        rows.push(share_row(class.name(), before, &before_summary, now, &now_summary));
         for statistic in STATISTICS {
-            rows.push(time_row(class, statistic, &before_summary, &now_summary));
+            rows.push(time_row(class.name(), statistic, &before_summary, &now_summary));
         }
     }
     rows.push(rate_row("goodput", before.goodput_rps, now.goodput_rps));
@@ -166,6 +161,19 @@ impl Comparison {
     /// How many statistics are worse beyond tolerance.
     pub fn regressions(&self) -> usize {
         self.rows.iter().filter(|row| row.verdict == Change::Regression).count()
+    }
+}
+
+fn summary(class: Class, report: &Report) -> OutcomeSummary {
+    match class {
+        Class::Throttled => report.groups.throttled,
+        Class::Error => report.groups.error,
+        Class::Only(outcome) => report.outcomes.get(&outcome).copied().unwrap_or_default(),
+        Class::All => OutcomeSummary {
+            count: report.requests(),
+            response_time_us: report.response_time_us,
+            service_time_us: report.service_time_us,
+        },
     }
 }
 
@@ -317,7 +325,6 @@ fn notes(now: &Report, before: &Report) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::load::outcome::Outcome;
     use crate::load::report::document::RunFacts;
     use crate::load::sample::{batch, recording};
 

@@ -77,7 +77,7 @@ pub fn percent(share: f64) -> String {
 pub fn percent_fixed(share: f64) -> String {
     if share > 0.0 && share < 0.000_5 {
         "<0.1 %".to_owned()
-    } else if share < 1.0 && share >= 0.999_5 {
+    } else if (0.999_5..1.0).contains(&share) {
         ">99.9 %".to_owned()
     } else {
         format!("{:.1} %", share * 100.0)
@@ -88,7 +88,7 @@ pub fn percent_fixed(share: f64) -> String {
 pub fn percent_compact(share: f64) -> String {
     if share > 0.0 && share < 0.005 {
         "<1%".to_owned()
-    } else if share < 1.0 && share >= 0.995 {
+    } else if (0.995..1.0).contains(&share) {
         ">99%".to_owned()
     } else {
         format!("{:.0}%", share * 100.0)

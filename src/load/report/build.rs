@@ -7,7 +7,7 @@ use super::document::{
 use super::histogram::Encoded;
 use super::text;
 use crate::load::assertion::{Assertion, amplification, goodput_rps, per_second};
-use crate::load::class::{Class, empty_histogram, merge};
+use crate::load::class::{Class, merge};
 use crate::load::outcome::Outcome;
 use crate::load::recording::{Recording, Slice};
 use crate::load::verdict;
@@ -16,6 +16,13 @@ use std::collections::BTreeMap;
 
 /// The most slices a timeline keeps; longer ones are joined without loss of percentiles.
 pub const TIMELINE_SLICES_MAX: usize = 240;
+
+/// Slices are also joined until they hold this many requests on average, as fewer make noise of
+/// rates and percentiles,
+const SLICE_REQUESTS_MIN: u64 = 20;
+
+/// but never to fewer than this many slices.
+const TIMELINE_SLICES_MIN: usize = 10;
 
 /// The limiters that every report names.
 const LIMITERS: [&str; 4] = ["plan", "stage", "account", "concurrency"];
@@ -166,7 +173,7 @@ fn limiters(recording: &Recording) -> BTreeMap<String, u64> {
 
 fn timeline(recording: &Recording) -> Vec<TimelineSlice> {
     let slices = &recording.timeline;
-    let joined = slices.len().div_ceil(TIMELINE_SLICES_MAX).max(1);
+    let joined = slices_joined(slices.len(), recording.offered);
     let starts_s: Vec<f64> = slices.iter().map(|slice| slice.start.as_secs_f64()).collect();
     let slice_s = match starts_s.as_slice() {
         [first, second, ..] => second - first,
@@ -185,6 +192,14 @@ fn timeline(recording: &Recording) -> Vec<TimelineSlice> {
             timeline_slice(chunk, start_s, stop_s - start_s)
         })
         .collect()
+}
+
+/// How many of the recording's slices make one of the report's.
+fn slices_joined(slices: usize, offered: u64) -> usize {
+    let for_size = slices.div_ceil(TIMELINE_SLICES_MAX);
+    let for_requests = (SLICE_REQUESTS_MIN * slices as u64).div_ceil(offered.max(1));
+    let for_requests = usize::try_from(for_requests).unwrap_or(usize::MAX);
+    for_size.max(for_requests.min(slices / TIMELINE_SLICES_MIN)).max(1)
 }
 
 fn timeline_slice(slices: &[Slice], start_s: f64, duration_s: f64) -> TimelineSlice {
@@ -210,10 +225,6 @@ fn timeline_slice(slices: &[Slice], start_s: f64, duration_s: f64) -> TimelineSl
 fn histograms(recording: &Recording) -> Histograms {
     let response = |class: Class| Encoded(class.response_time_us(recording));
     let service = |class: Class| Encoded(class.service_time_us(recording));
-    let mut lateness = empty_histogram();
-    lateness
-        .add(&recording.lateness_us)
-        .expect("an auto-resizing histogram holds every u64 of another");
     let ok = Class::Only(Outcome::Ok);
     Histograms {
         ok: response(ok),
@@ -223,11 +234,31 @@ fn histograms(recording: &Recording) -> Histograms {
         ok_service_time: service(ok),
         throttled_service_time: service(Class::Throttled),
         error_service_time: service(Class::Error),
-        lateness: Encoded(lateness),
+        lateness: Encoded(merge(std::iter::once(&recording.lateness_us))),
     }
 }
 
 /// Three decimals: finer is noise, and makes documents differ for no reason.
 fn rounded(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_are_joined_for_size_and_for_samples() {
+        let cases = [
+            (100, 5_000, 1),
+            (600, 600_000, 3),
+            (100, 50, 10),
+            (100, 500, 4),
+            (5, 5, 1),
+            (0, 0, 1),
+        ];
+        for (slices, offered, joined) in cases {
+            assert_eq!(slices_joined(slices, offered), joined, "{slices} {offered}");
+        }
+    }
 }

@@ -306,7 +306,8 @@ impl Report {
 
     /// Requests of the run whatever their outcome.
     pub fn requests(&self) -> u64 {
-        self.outcomes.values().map(|summary| summary.count).sum()
+        // Saturating, as a report that was read back may hold any numbers.
+        self.outcomes.values().fold(0, |sum, summary| sum.saturating_add(summary.count))
     }
 
     /// Requests that ended as `outcome`.

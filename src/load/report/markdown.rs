@@ -81,6 +81,9 @@ fn outcomes(page: &mut String, report: &Report) {
         };
         rows.push(outcome_row(report, "all", &all));
     }
+    if !report.generator.validity.valid {
+        line(page, "Times of a run that is not valid:");
+    }
     table(page, &header, 1, rows.into_iter());
 }
 

@@ -76,30 +76,20 @@ pub fn headline(report: &Report) -> String {
     )
 }
 
-/// A group as one part of the headline: its only outcome by name, or the group with its outcomes.
+/// A group as one part of the headline: by its only outcome, or as a whole.
 fn group(report: &Report, is_member: fn(Outcome) -> bool, name: &str) -> Option<String> {
-    let mut members: Vec<(u64, Outcome)> = report
+    let members: Vec<(Outcome, u64)> = report
         .outcomes
         .iter()
         .filter(|(outcome, summary)| is_member(**outcome) && summary.count > 0)
-        .map(|(outcome, summary)| (summary.count, *outcome))
+        .map(|(outcome, summary)| (*outcome, summary.count))
         .collect();
-    members.sort_by_key(|(count, _)| std::cmp::Reverse(*count));
     match members.as_slice() {
         [] => None,
-        [(count, outcome)] => Some(with_share(report, *count, phrase(*outcome))),
-        _ => {
-            let sum: u64 = members.iter().map(|(count, _)| count).sum();
-            let each: Vec<String> = members
-                .iter()
-                .map(|(count, outcome)| {
-                    let phrase = phrase(*outcome);
-                    let short = phrase.strip_prefix("throttled ").unwrap_or(phrase);
-                    format!("{} {short}", units::count(*count))
-                })
-                .collect();
-            let share = units::percent(report.share(sum));
-            Some(format!("{} {name} ({share}: {})", units::count(sum), each.join(", ")))
+        [(outcome, count)] => Some(with_share(report, *count, phrase(*outcome))),
+        several => {
+            let sum = several.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+            Some(with_share(report, sum, name))
         }
     }
 }
@@ -109,7 +99,7 @@ fn with_share(report: &Report, count: u64, what: &str) -> String {
 }
 
 /// What became of requests of an outcome, as it follows a number.
-pub fn phrase(outcome: Outcome) -> &'static str {
+fn phrase(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::Ok => "ok",
         Outcome::ThrottledPlan => "throttled by usage plans",
@@ -173,7 +163,7 @@ pub fn limiter(name: &str) -> String {
 
 /// Limiters that refused anything, most first, with their share of all refusals.
 pub fn limiters(report: &Report) -> Vec<(String, u64, f64)> {
-    let sum: u64 = report.limiters.values().sum();
+    let sum = report.limiters.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
     let mut limiters: Vec<(String, u64, f64)> = report
         .limiters
         .iter()

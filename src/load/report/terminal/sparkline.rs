@@ -13,6 +13,9 @@ const PEAK_COLUMNS: usize = 20;
 /// The longest line drawn.
 const SPARK_COLUMNS_MAX: usize = 100;
 
+/// A line's label, its ink, and what it counts.
+type Count = (&'static str, Ink, fn(&TimelineSlice) -> u64);
+
 /// The lines, or nothing when the run has fewer than two slices.
 pub(super) fn render(report: &Report, columns: usize, paint: Paint) -> String {
     let slices = &report.timeline;
@@ -20,7 +23,7 @@ pub(super) fn render(report: &Report, columns: usize, paint: Paint) -> String {
         return String::new();
     }
     let room = columns.saturating_sub(LABEL_COLUMNS + PEAK_COLUMNS).clamp(8, SPARK_COLUMNS_MAX);
-    let counts: [(&str, Ink, fn(&TimelineSlice) -> u64); 4] = [
+    let counts: [Count; 4] = [
         ("offered", Ink::Plain, |slice| slice.offered),
         ("ok", Ink::Good, |slice| slice.ok),
         ("throttled", Ink::Warn, |slice| slice.throttled),

@@ -90,7 +90,8 @@ pub(super) fn outcomes(report: &Report, columns: usize, paint: Paint) -> String 
     }
     let starts = column_starts(&mut table);
     let lines: Vec<String> = table.lines().collect();
-    let response = format!("{:1$}response time", "", starts[COLUMNS_BEFORE_TIMES]);
+    let mark = if report.generator.validity.valid { "" } else { " (not valid)" };
+    let response = format!("{:1$}response time{mark}", "", starts[COLUMNS_BEFORE_TIMES]);
     let titles = format!("{response:<0$} service time", starts[service_index]);
     let mut text = paint.ink(&titles, Ink::Quiet);
     text.push('\n');
