@@ -26,7 +26,7 @@ fn parsed(body: &[u8], input: &str) -> Tensor {
 
 #[test]
 fn writes_what_numpy_writes() {
-    // numpy.save of numpy.array([[1, 2, 3]], dtype="<f4"), version 2.1.
+    // numpy.save of numpy.array([[1, 2, 3]], dtype="<f4"), numpy 2.4.6.
     let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1, 3), }";
     let mut expected = b"\x93NUMPY\x01\0\x76\0".to_vec();
     expected.extend(format!("{header:<117}\n").as_bytes());
