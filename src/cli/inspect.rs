@@ -118,7 +118,7 @@ pub(super) fn render_text(facts: &Facts, columns: usize) -> String {
     parts.collect::<Vec<_>>().join("\n")
 }
 
-/// Memory that serving the model takes at least, while its session is made.
+/// An estimate of the memory that a process serving the model takes while its session is made.
 ///
 /// 64 MiB for the process and ONNX Runtime, weights in the file twice (the file's message and the
 /// session's copies of them are there together) and external weights once and a quarter. Measured
