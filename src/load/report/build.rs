@@ -70,6 +70,7 @@ impl Report {
                 connections_opened: recording.generator.connections_opened,
                 connections_waited: recording.generator.connections_waited,
                 backlog_max: recording.generator.backlog_max,
+                connections_stale: recording.generator.connections_stale,
             },
             timeline: timeline(recording),
             histograms: histograms(recording),
