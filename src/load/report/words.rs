@@ -354,7 +354,8 @@ pub fn generator(report: &Report) -> String {
         ));
     }
     if generator.connections_opened > 0 {
-        parts.push(format!("{} connections", units::count(generator.connections_opened)));
+        let noun = if generator.connections_opened == 1 { "connection" } else { "connections" };
+        parts.push(format!("{} {noun}", units::count(generator.connections_opened)));
     }
     parts.join(", ")
 }
