@@ -19,8 +19,14 @@ pub const REPORT_BYTES_MAX: usize = 16 << 20;
 /// A time may grow by this share before it counts as a regression,
 pub const TIME_TOLERANCE_PERCENT: f64 = 10.0;
 
-/// and by this much: below it, the scheduler of a quiet machine makes the difference.
+/// and by this much: below it, the scheduler of a quiet machine makes the difference,
 pub const TIME_TOLERANCE_US: f64 = 200.0;
+
+/// or by this much from p99 on, where a single preemption shows.
+pub const TAIL_TOLERANCE_US: f64 = 1_000.0;
+
+/// From this quantile on, [`TAIL_TOLERANCE_US`] holds.
+const TAIL_QUANTILE: f64 = 0.99;
 
 /// A class's share of the requests may move by this many percentage points.
 pub const SHARE_TOLERANCE_POINTS: f64 = 0.5;
@@ -231,7 +237,9 @@ fn time_row(
     if let (Some(before_us), Some(now_us)) = (row.before, row.now)
         && beyond >= SAMPLES_BEYOND_MIN
     {
-        let tolerance_us = (before_us * TIME_TOLERANCE_PERCENT / 100.0).max(TIME_TOLERANCE_US);
+        let is_tail = statistic.quantile >= TAIL_QUANTILE;
+        let floor_us = if is_tail { TAIL_TOLERANCE_US } else { TIME_TOLERANCE_US };
+        let tolerance_us = (before_us * TIME_TOLERANCE_PERCENT / 100.0).max(floor_us);
         row.verdict = judge(now_us - before_us, tolerance_us);
     }
     row
@@ -313,6 +321,7 @@ fn notes(now: &Report, before: &Report) -> Vec<String> {
         value.as_deref().map_or_else(|| "not given".to_owned(), text::clean)
     };
     differs("throttle", option(&before.run.throttle), option(&now.run.throttle));
+    differs("retries", option(&before.run.retry), option(&now.run.retry));
     differs("machine", option(&before.run.machine), option(&now.run.machine));
     for (report, which) in [(before, "earlier"), (now, "present")] {
         if !report.generator.validity.valid {
@@ -343,12 +352,12 @@ mod tests {
 
     #[test]
     fn only_what_is_beyond_tolerance_and_well_sampled_is_a_regression() {
-        let before = report(2_000, 5_000, 1_000);
+        let before = report(2_000, 20_000, 1_000);
         let cases = [
-            (report(2_000, 5_400, 1_000), Change::Same),
-            (report(2_000, 5_600, 1_000), Change::Regression),
-            (report(2_000, 4_000, 1_000), Change::Better),
-            (report(900, 9_000, 1_000), Change::NotJudged),
+            (report(2_000, 21_600, 1_000), Change::Same),
+            (report(2_000, 22_400, 1_000), Change::Regression),
+            (report(2_000, 16_000, 1_000), Change::Better),
+            (report(900, 36_000, 1_000), Change::NotJudged),
         ];
         for (now, expected) in cases {
             let comparison = compare(&now, &before);
@@ -357,7 +366,10 @@ mod tests {
             assert_eq!(rare, Change::NotJudged, "2 samples lie beyond p99.9");
         }
         let quick = compare(&report(2_000, 390, 0), &report(2_000, 200, 0));
-        assert_eq!(verdict(&quick, "ok", "response time p99"), Change::Same, "190 µs is noise");
+        assert_eq!(verdict(&quick, "ok", "response time p50"), Change::Same, "190 µs is noise");
+        let slower = compare(&report(2_000, 900, 0), &report(2_000, 200, 0));
+        assert_eq!(verdict(&slower, "ok", "response time p50"), Change::Regression);
+        assert_eq!(verdict(&slower, "ok", "response time p99"), Change::Same, "nor 700 in a tail");
     }
 
     #[test]

@@ -3,13 +3,17 @@
 //
 //   node report.mjs [--shots FOLDER] REPORT.html...
 //
-// `tests/browser/run` installs what this needs and calls it. CHROMIUM names the browser's program.
+// `tests/browser/run` installs what this needs into target/test-browser and calls it. CHROMIUM names
+// the browser's program.
 
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { chromium } from 'playwright-core';
+
+const installed = new URL('../../target/test-browser/package.json', import.meta.url);
+const { chromium } = createRequire(installed)('playwright-core');
 
 const WIDTHS_PX = [1280, 768, 390];
 const SCHEMES = ['light', 'dark'];

@@ -125,7 +125,12 @@ impl Aim {
             throttle: contract.throttle,
             account_throttle: Some(contract.account_throttle),
             keys,
-            place: Place::Local(Box::new(LocalPlace { loaded, contract, overrides, seed: args.seed })),
+            place: Place::Local(Box::new(LocalPlace {
+                loaded,
+                contract,
+                overrides,
+                seed: args.seed,
+            })),
         })
     }
 

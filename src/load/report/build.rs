@@ -70,6 +70,7 @@ impl Report {
                 connections_opened: recording.generator.connections_opened,
                 connections_waited: recording.generator.connections_waited,
                 backlog_max: recording.generator.backlog_max,
+                connections_stale: recording.generator.connections_stale,
             },
             timeline: timeline(recording),
             histograms: histograms(recording),
@@ -172,23 +173,18 @@ fn limiters(recording: &Recording) -> BTreeMap<String, u64> {
 }
 
 fn timeline(recording: &Recording) -> Vec<TimelineSlice> {
-    let slices = &recording.timeline;
-    let joined = slices_joined(slices.len(), recording.offered);
+    // A run that was stopped early has slices that never began.
+    let began = |slice: &&Slice| slice.start < recording.elapsed;
+    let slices: Vec<&Slice> = recording.timeline.iter().take_while(began).collect();
     let starts_s: Vec<f64> = slices.iter().map(|slice| slice.start.as_secs_f64()).collect();
-    let slice_s = match starts_s.as_slice() {
-        [first, second, ..] => second - first,
-        _ => recording.elapsed.as_secs_f64(),
-    };
     let end_s = recording.elapsed.as_secs_f64();
+    let joined = slices_joined(slices.len(), recording.offered);
     slices
         .chunks(joined)
         .enumerate()
         .map(|(index, chunk)| {
             let start_s = starts_s[index * joined];
-            // The last slice ends with the run, which may be sooner than its length.
-            let next_s = starts_s.get((index + 1) * joined).copied();
-            let full_s = start_s + slice_s * chunk.len() as f64;
-            let stop_s = next_s.unwrap_or(if end_s > start_s { full_s.min(end_s) } else { full_s });
+            let stop_s = starts_s.get((index + 1) * joined).copied().unwrap_or(end_s);
             timeline_slice(chunk, start_s, stop_s - start_s)
         })
         .collect()
@@ -202,7 +198,7 @@ fn slices_joined(slices: usize, offered: u64) -> usize {
     for_size.max(for_requests.min(slices / TIMELINE_SLICES_MIN)).max(1)
 }
 
-fn timeline_slice(slices: &[Slice], start_s: f64, duration_s: f64) -> TimelineSlice {
+fn timeline_slice(slices: &[&Slice], start_s: f64, duration_s: f64) -> TimelineSlice {
     let times = merge(slices.iter().map(|slice| &slice.response_time_ok_us));
     let quantile = |quantile| (!times.is_empty()).then(|| times.value_at_quantile(quantile));
     let count = |class: Class| {
@@ -246,6 +242,27 @@ fn rounded(value: f64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::load::sample::{batch, recording};
+    use std::time::Duration;
+
+    #[test]
+    fn a_run_stopped_early_ends_where_it_stopped() {
+        let mut run = recording(&[batch(Outcome::Ok, 100, 500)]);
+        run.timeline = (0..10)
+            .map(|second| Slice {
+                start: Duration::from_secs(second),
+                offered: 40,
+                outcomes: BTreeMap::from([(Outcome::Ok, 40)]),
+                response_time_ok_us: merge(std::iter::empty()),
+            })
+            .collect();
+        run.elapsed = Duration::from_millis(2_500);
+        let slices = timeline(&run);
+        let spans: Vec<(f64, f64)> =
+            slices.iter().map(|slice| (slice.t_s, slice.duration_s)).collect();
+        assert_eq!(spans, [(0.0, 1.0), (1.0, 1.0), (2.0, 0.5)]);
+        assert_eq!((slices[0].ok, slices[0].p99_us), (40, None));
+    }
 
     #[test]
     fn slices_are_joined_for_size_and_for_samples() {

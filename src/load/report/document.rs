@@ -256,6 +256,9 @@ pub struct Generator {
     pub connections_waited: u64,
     /// The longest queue of such arrivals.
     pub backlog_max: u64,
+    /// Requests sent once more because the server had closed a reused connection.
+    #[serde(default)]
+    pub connections_stale: u64,
 }
 
 /// One slice of the run, by intended send instant.

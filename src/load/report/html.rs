@@ -4,7 +4,7 @@
 //! forbids scripts and requests, so that text that slipped through escaping could still do nothing.
 //!
 //! # Invariants
-//! Everything that comes from a report passes through [`escape`]; plots hold only numbers and names
+//! Everything that comes from a report passes through `escape`; plots hold only numbers and names
 //! of ours. Every plot has a table of its numbers below it.
 
 mod plots;

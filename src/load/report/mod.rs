@@ -59,18 +59,20 @@ impl Explain for Error {
     }
 }
 
-/// The format of a file, by its extension.
-///
-/// # Errors
-/// There is no extension, or no format has it.
-pub fn format_for(path: &Path) -> Result<Format, Error> {
-    let extension = path.extension().and_then(|extension| extension.to_str());
-    match extension.map(str::to_ascii_lowercase).as_deref() {
-        Some("html") => Ok(Format::Html),
-        Some("json") => Ok(Format::Json),
-        Some("xml") => Ok(Format::JUnit),
-        Some("md") => Ok(Format::Markdown),
-        _ => Err(Error::Extension { path: path.to_owned() }),
+impl Format {
+    /// The format of a file, by its extension.
+    ///
+    /// # Errors
+    /// There is no extension, or no format has it.
+    pub fn for_path(path: &Path) -> Result<Self, Error> {
+        let extension = path.extension().and_then(|extension| extension.to_str());
+        match extension.map(str::to_ascii_lowercase).as_deref() {
+            Some("html") => Ok(Self::Html),
+            Some("json") => Ok(Self::Json),
+            Some("xml") => Ok(Self::JUnit),
+            Some("md") => Ok(Self::Markdown),
+            _ => Err(Error::Extension { path: path.to_owned() }),
+        }
     }
 }
 
@@ -100,9 +102,9 @@ mod tests {
             (".html", None),
         ];
         for (path, format) in cases {
-            assert_eq!(format_for(Path::new(path)).ok(), format, "{path}");
+            assert_eq!(Format::for_path(Path::new(path)).ok(), format, "{path}");
         }
-        let error = format_for(Path::new("x.pdf")).unwrap_err();
+        let error = Format::for_path(Path::new("x.pdf")).unwrap_err();
         assert_eq!(error.to_string(), "report `x.pdf`: no report format has that extension");
     }
 }

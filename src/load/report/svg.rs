@@ -2,7 +2,7 @@
 //!
 //! Two drawings because text in a plot shrinks with it: at 390 pixels the wide one would not be
 //! legible. The page shows one of them by media query. Colours are CSS variables of the page, so
-//! that one drawing serves light, dark and print; plotters only knows fixed colours, so each [`Ink`]
+//! that one drawing serves light, dark and print; plotters only knows fixed colours, so each `Ink`
 //! is drawn in a colour that stands for it and replaced in the text afterwards.
 //!
 //! # Invariants

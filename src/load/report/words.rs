@@ -206,12 +206,17 @@ pub fn offered_rps(report: &Report) -> f64 {
     if report.elapsed_s > 0.0 { report.offered as f64 / report.elapsed_s } else { 0.0 }
 }
 
-/// What a client got: goodput against the offered rate.
+/// Operations that the schedule asked for, per second; retries are no operations.
+pub fn operations_rps(report: &Report) -> f64 {
+    if report.elapsed_s > 0.0 { report.retries.operations as f64 / report.elapsed_s } else { 0.0 }
+}
+
+/// What a client got: goodput against what it asked for.
 pub fn goodput(report: &Report) -> String {
     format!(
-        "{} of the {} offered ended well",
+        "{} of the {} asked for ended well",
         units::rate(report.goodput_rps),
-        units::rate(offered_rps(report)),
+        units::rate(operations_rps(report)),
     )
 }
 
@@ -349,7 +354,8 @@ pub fn generator(report: &Report) -> String {
         ));
     }
     if generator.connections_opened > 0 {
-        parts.push(format!("{} connections", units::count(generator.connections_opened)));
+        let noun = if generator.connections_opened == 1 { "connection" } else { "connections" };
+        parts.push(format!("{} {noun}", units::count(generator.connections_opened)));
     }
     parts.join(", ")
 }

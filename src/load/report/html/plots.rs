@@ -10,8 +10,11 @@ use hdrhistogram::Histogram;
 use std::fmt::Write as _;
 
 /// How much the p99 by response time may exceed that by service time before the page says that
-/// requests waited.
+/// requests waited,
 const WAIT_FACTOR: f64 = 1.2;
+
+/// and by how much: a wake-up of the generator that is late by less is no waiting line.
+const WAIT_MIN_US: u64 = 1_000;
 
 const QUANTILES: [(f64, &str); 8] = [
     (0.5, "p50"),
@@ -180,7 +183,8 @@ fn explanation(report: &Report) -> String {
 fn waiting(report: &Report) -> Option<String> {
     let ok = report.outcomes.get(&Outcome::Ok)?;
     let (response, service) = (ok.response_time_us?.p99, ok.service_time_us?.p99);
-    let sentence = if response as f64 > service as f64 * WAIT_FACTOR {
+    let waited_us = response.saturating_sub(service);
+    let sentence = if waited_us > WAIT_MIN_US && response as f64 > service as f64 * WAIT_FACTOR {
         format!(
             "In this run requests waited before they were sent: 99 % of the ok requests took up \
              to {} by response time, but only {} by service time.",

@@ -43,9 +43,9 @@ pub(super) fn tiles(report: &Report) -> String {
         )
     };
     let goodput = format!(
-        ", {} of {} offered",
+        ", {} of {} asked for",
         units::rate(report.goodput_rps),
-        units::rate(words::offered_rps(report)),
+        units::rate(words::operations_rps(report)),
     );
     let mut tiles = vec![counted("ok", "Ok", report.count(Outcome::Ok), &escape(&goodput))];
     if report.groups.throttled.count > 0 {

@@ -51,19 +51,25 @@ const USUAL: Layout = Layout {
 const NARROW: Layout =
     Layout { response: &[P50, P99], service: &[P99], gap: 0, share: units::percent_compact };
 
-impl Layout {
-    fn of(columns: usize) -> &'static Self {
-        match columns {
-            118.. => &WIDE,
-            80.. => &USUAL,
-            _ => &NARROW,
-        }
-    }
-}
+/// From the one that says most to the one that needs least.
+const LAYOUTS: [&Layout; 4] = [&WIDE, &Layout { gap: 1, ..USUAL }, &USUAL, &NARROW];
 
 /// One row per outcome with response and service times, and their sum when there are several.
 pub(super) fn outcomes(report: &Report, columns: usize, paint: Paint) -> String {
-    let layout = Layout::of(columns);
+    let tables = LAYOUTS.map(|layout| outcomes_table(report, layout));
+    let fits = |table: &&Outcomes| table.lines.iter().all(|line| line.chars().count() <= columns);
+    let Outcomes { titles, lines, inks } = tables.iter().find(fits).unwrap_or(&tables[3]);
+    format!("{}\n{}", paint.ink(titles, Ink::Quiet), painted(lines, inks, paint))
+}
+
+/// A table laid out, its groups' titles, and each row's ink.
+struct Outcomes {
+    titles: String,
+    lines: Vec<String>,
+    inks: Vec<Ink>,
+}
+
+fn outcomes_table(report: &Report, layout: &Layout) -> Outcomes {
     let mut table = Table::new();
     let mut header = vec!["outcome", "count", "share"];
     header.extend(layout.response.iter().chain(layout.service).map(|(title, _)| *title));
@@ -89,14 +95,10 @@ pub(super) fn outcomes(report: &Report, columns: usize, paint: Paint) -> String 
         column.set_padding((layout.gap + 1, 0));
     }
     let starts = column_starts(&mut table);
-    let lines: Vec<String> = table.lines().collect();
     let mark = if report.generator.validity.valid { "" } else { " (not valid)" };
     let response = format!("{:1$}response time{mark}", "", starts[COLUMNS_BEFORE_TIMES]);
     let titles = format!("{response:<0$} service time", starts[service_index]);
-    let mut text = paint.ink(&titles, Ink::Quiet);
-    text.push('\n');
-    text.push_str(&painted(&lines, &inks, paint));
-    text
+    Outcomes { titles, lines: table.lines().collect(), inks }
 }
 
 /// Where each column's text may begin.
