@@ -1,1 +1,3 @@
 //! One file a command; no logic that a test would want.
+
+pub mod doctor;
