@@ -9,6 +9,7 @@
 
 mod completions;
 mod deploy;
+mod doctor;
 mod history;
 mod infer;
 mod inspect;
@@ -99,6 +100,7 @@ enum Command {
     Status(status::Args),
     History(history::Args),
     Prune(prune::Args),
+    Doctor(doctor::Args),
     Completions(completions::Args),
 }
 
@@ -150,6 +152,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Prune(args) => prune::run(&args, context),
+        Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
     }
 }

@@ -61,8 +61,9 @@ fn remove_leftovers(folder: &Path) {
     }
 }
 
-/// The first tool that works. The error is that of the last one that is really there: a Python
-/// without pip says less than a uv without network.
+/// The first tool that works. A second Python is called only when the first has no pip, since both
+/// ask the same index. The error is that of the last tool that could have fetched: a Python without
+/// pip says less than a uv without network.
 fn download_with_any(
     wheel: &Wheel,
     private: &Path,
@@ -70,13 +71,19 @@ fn download_with_any(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Downloaded, LocateError> {
     let mut failure = LocateError::NoTool;
+    let mut has_pip_failed = false;
     for (at, tool) in tools.iter().enumerate() {
+        let is_python = matches!(tool, Tool::Python(_));
+        if is_python && has_pip_failed {
+            continue;
+        }
         let folder = private.join(at.to_string());
         fs_err::create_dir(&folder).map_err(LocateError::Cache)?;
         match download::run(tool, wheel, &folder, progress) {
             Ok(downloaded) => return Ok(downloaded),
             Err(download::Failure::NoPip) => {}
             Err(download::Failure::Said(message)) => {
+                has_pip_failed |= is_python;
                 failure = LocateError::Download { tool: tool.to_string(), message };
             }
         }
@@ -107,8 +114,10 @@ fn unpack(
     match downloaded {
         Downloaded::Wheel(file) => unpack_wheel(wheel, &file, library.as_file_mut())?,
         Downloaded::Unpacked(folder) => {
-            let source = folder.join(&wheel.member);
-            let source = fs_err::File::open(source).map_err(LocateError::Cache)?;
+            let source = fs_err::File::open(folder.join(&wheel.member)).map_err(|error| {
+                let file = format!("onnxruntime=={}", super::VERSION);
+                LocateError::Wheel { file, message: error.to_string() }
+            })?;
             copy_library(wheel, source, library.as_file_mut())?;
         }
     }

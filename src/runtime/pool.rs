@@ -146,6 +146,8 @@ pub struct PoolStats {
     pub abandoned: u64,
     /// Requests in one run -> runs with that many.
     pub batch_sizes: BTreeMap<usize, u64>,
+    /// Joined runs that failed, so that each request was run alone.
+    pub batches_split: u64,
     /// What a run is expected to take at the usual size, in nanoseconds.
     pub run_expected_ns: Option<u64>,
     /// Why batching, though asked for, is off.
@@ -165,7 +167,7 @@ pub(super) struct Shared<R: Runner> {
     /// Something for a worker: a request, a session given back, the end.
     pub(super) work: Condvar,
     /// A closed pool has nothing left to do.
-    drained: Notify,
+    pub(super) drained: Notify,
     queue_max: usize,
     inline_run_max: Duration,
 }
@@ -288,8 +290,7 @@ impl<R: Runner> Pool<R> {
             && let Some(runner) = state.idle.pop()
         {
             drop(state);
-            let lease = Lease { shared: &self.shared, runner: Some(runner) };
-            return Ok(Admission::Inline(lease, inputs));
+            return Ok(Admission::Inline(self.shared.lease(runner), inputs));
         }
         if state.queue.len() >= self.shared.queue_max {
             state.drop_dead(now);

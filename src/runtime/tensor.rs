@@ -36,8 +36,8 @@ pub(super) fn spec_of(name: &str, declared: &ValueType) -> Option<TensorSpec> {
             (Err(_), symbol) => Dim::Symbol(symbol.to_owned()),
         }
     });
-    // The API gives no dimensions both for a scalar and for a tensor without a declared rank;
-    // ONNX Runtime refuses a wrong rank itself, so the open reading is the safe one.
+    // The API gives no dimensions both for a scalar and for a tensor without a declared rank, and
+    // ONNX Runtime itself checks no rank in either case.
     let shape = (!shape.is_empty()).then(|| dims.collect());
     Some(TensorSpec { name: name.to_owned(), dtype: dtype_of(*ty)?, shape })
 }

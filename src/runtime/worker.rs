@@ -2,9 +2,11 @@
 
 use super::batch;
 use super::pool::{InferError, Lease, Place, Runner, Shared, now};
-use super::queue::{Job, Next};
+use super::queue::{Job, Next, Reply};
+use super::session::Tensors;
 use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
+use tokio::sync::oneshot;
 
 /// A thread that takes work until the pool is closed and nothing waits.
 pub(super) fn spawn<R: Runner>(shared: Arc<Shared<R>>) -> JoinHandle<()> {
@@ -17,6 +19,8 @@ pub(super) fn spawn<R: Runner>(shared: Arc<Shared<R>>) -> JoinHandle<()> {
                 let run = std::panic::AssertUnwindSafe(|| run(lease, jobs, &shared));
                 let _ = std::panic::catch_unwind(run);
             }
+            // What waited last may have been dropped unrun: no lease told of the end.
+            shared.drained.notify_waiters();
         })
         .expect("the system has room for one thread a session")
 }
@@ -55,47 +59,67 @@ fn next<R: Runner>(shared: &Shared<R>) -> Option<(Lease<'_, R>, Vec<Job>)> {
     }
 }
 
-fn run<R: Runner>(mut lease: Lease<'_, R>, jobs: Vec<Job>, shared: &Shared<R>) {
-    let alone = if jobs.len() > 1 { run_joined(&mut lease, jobs, shared) } else { jobs };
-    for job in alone {
-        run_alone(&mut lease, job, shared);
+/// Runs the jobs and answers them. The session goes back before the last answer goes out: a caller
+/// that asks again at once must find it free.
+fn run<R: Runner>(mut lease: Lease<'_, R>, mut jobs: Vec<Job>, shared: &Shared<R>) {
+    if jobs.len() > 1 {
+        match run_joined(&mut lease, &jobs, shared) {
+            Some(parts) => {
+                drop(lease);
+                for (job, part) in jobs.into_iter().zip(parts) {
+                    // The caller may have gone meanwhile.
+                    let _ = job.reply.send(Ok(part));
+                }
+                return;
+            }
+            None => shared.lock().stats.batches_split += 1,
+        }
+    }
+    let last = jobs.pop();
+    for job in jobs {
+        let (result, reply) = run_alone(&mut lease, job, shared);
+        let _ = reply.send(result);
+    }
+    if let Some(last) = last {
+        let (result, reply) = run_alone(&mut lease, last, shared);
+        drop(lease);
+        let _ = reply.send(result);
     }
 }
 
-fn run_alone<R: Runner>(lease: &mut Lease<'_, R>, job: Job, shared: &Shared<R>) {
+fn run_alone<R: Runner>(
+    lease: &mut Lease<'_, R>,
+    job: Job,
+    shared: &Shared<R>,
+) -> (Reply, oneshot::Sender<Reply>) {
     let Job { inputs, outputs, deadline, reply, .. } = job;
     // Earlier runs of the same batch took time.
     if deadline <= now() {
         shared.lock().stats.expired += 1;
-        let _ = reply.send(Err(InferError::DeadlineExceeded));
-        return;
+        return (Err(InferError::DeadlineExceeded), reply);
     }
     let result = lease.run_kept(inputs, &outputs, 1, Place::Worker);
-    // The caller may have gone meanwhile.
-    let _ = reply.send(result.map_err(InferError::from));
+    (result.map_err(InferError::from), reply)
 }
 
-/// Runs several requests as one and answers them; gives them back to be run alone when that fails,
-/// so that one bad request does not take the others down.
-fn run_joined<R: Runner>(lease: &mut Lease<'_, R>, jobs: Vec<Job>, shared: &Shared<R>) -> Vec<Job> {
-    let rows: Option<Vec<usize>> = jobs.iter().map(|job| batch::rows(&job.inputs)).collect();
-    let joined = batch::join(jobs.iter().map(|job| &job.inputs));
-    let (Some(rows), Some(joined)) = (rows, joined) else { return jobs };
-    let Ok(outputs) = lease.run_kept(joined, &jobs[0].outputs, jobs.len(), Place::Worker) else {
-        return jobs;
-    };
+/// Runs several requests as one. `None` when that fails, or when the outputs do not come apart:
+/// each is to be run alone then, so that one bad request does not take the others down.
+fn run_joined<R: Runner>(
+    lease: &mut Lease<'_, R>,
+    jobs: &[Job],
+    shared: &Shared<R>,
+) -> Option<Vec<Tensors>> {
+    let rows: Vec<usize> =
+        jobs.iter().map(|job| batch::rows(&job.inputs)).collect::<Option<_>>()?;
+    let joined = batch::join(jobs.iter().map(|job| &job.inputs))?;
+    let outputs = lease.run_kept(joined, &jobs[0].outputs, jobs.len(), Place::Worker).ok()?;
     match batch::part(&outputs, &rows) {
-        Ok(parts) => {
-            for (job, part) in jobs.into_iter().zip(parts) {
-                let _ = job.reply.send(Ok(part));
-            }
-            Vec::new()
-        }
+        Ok(parts) => Some(parts),
         Err(reason) => {
             let mut state = shared.lock();
             state.batching = None;
             state.stats.batching_off = Some(reason);
-            jobs
+            None
         }
     }
 }

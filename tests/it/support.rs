@@ -17,3 +17,36 @@ pub(crate) fn gwtf(folder: &Path) -> Command {
     }
     command
 }
+
+/// ONNX Runtime as this machine has it: named by `ORT_DYLIB_PATH`, cached, or fetched once.
+///
+/// Every test process asks for itself; a lock in the cache lets one of them fetch.
+pub(crate) fn library() -> gwtf::runtime::Library {
+    let mut request = gwtf::runtime::LocateRequest::new(cache_folder(), search_path());
+    request.environment = variable("ORT_DYLIB_PATH").map(PathBuf::from);
+    gwtf::runtime::locate(&request, &mut |_| {}).expect("ONNX Runtime is cached or can be fetched")
+}
+
+/// The loaded library.
+pub(crate) fn engine() -> gwtf::runtime::Engine {
+    gwtf::runtime::Engine::load(&library()).expect("the library loads")
+}
+
+/// The person's cache folder, as the program finds it.
+pub(crate) fn cache_folder() -> PathBuf {
+    let home = || PathBuf::from(variable("HOME").expect("HOME is set"));
+    if cfg!(target_os = "macos") {
+        return home().join("Library/Caches");
+    }
+    variable("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from)
+}
+
+/// `PATH`.
+pub(crate) fn search_path() -> std::ffi::OsString {
+    variable("PATH").unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests take the environment that they are run in")]
+fn variable(name: &str) -> Option<std::ffi::OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
+}

@@ -244,6 +244,29 @@ async fn a_closed_pool_finishes_what_waits_and_takes_no_more() {
     }
 }
 
+#[tokio::test]
+async fn a_closed_pool_does_not_wait_for_callers_that_are_gone() {
+    let (pool, hands) = held(1, options(8, None));
+    let running = spawn(&pool, &[1]);
+    until(&pool, |stats| stats.running == 1).await;
+    let gone = spawn(&pool, &[2]);
+    until(&pool, |stats| stats.queue_depth == 1).await;
+    gone.abort();
+    assert!(gone.await.unwrap_err().is_cancelled());
+    hands.may_end.send(()).unwrap();
+    pool.drain().await;
+    assert_eq!(running.await.unwrap(), Ok(answer(&[1])));
+}
+
+#[tokio::test]
+async fn a_session_is_free_again_when_its_answer_arrives() {
+    let (pool, _) = doubling(PoolOptions { inline_run_max: Duration::ZERO, ..options(0, None) });
+    for number in 0..200 {
+        assert_eq!(pool.infer(ask(&[number]), &[], far()).await, Ok(answer(&[number])));
+    }
+    assert_eq!(pool.stats().overloaded, 0);
+}
+
 /// Batches that form only by being full: no test waits this long, and no deadline is this near.
 const SLOW: Batching = Batching { size_max: 4, delay_max: Duration::from_secs(1800) };
 
