@@ -131,14 +131,19 @@ pub(super) fn part(outputs: &Tensors, rows: &[usize]) -> Result<Vec<Tensors>, St
     let mut parts = Vec::with_capacity(rows.len());
     let mut start = 0;
     for count in rows {
-        parts.push(outputs.iter().map(|named| cut_rows(named, start, *count)).collect());
+        parts.push(outputs.iter().map(|named| cut_rows(named, total, start, *count)).collect());
         start += count;
     }
     Ok(parts)
 }
 
-fn cut_rows((name, tensor): &(String, Tensor), start: usize, count: usize) -> (String, Tensor) {
-    let width: usize = tensor.shape().iter().skip(1).product();
+fn cut_rows(
+    (name, tensor): &(String, Tensor),
+    total: usize,
+    start: usize,
+    count: usize,
+) -> (String, Tensor) {
+    let width = tensor.data().len().checked_div(total).unwrap_or(0);
     let data = part_of(tensor.data(), start * width..(start + count) * width, count * width);
     let shape = std::iter::once(count).chain(tensor.shape().iter().skip(1).copied()).collect();
     let tensor = Tensor::new(shape, data).expect("the rows cut hold count * width elements");
@@ -157,4 +162,62 @@ fn part_of(data: &Data, elements: Range<usize>, capacity: usize) -> Data {
 
 fn append(data: &mut Data, more: &Data) -> bool {
     all_types!(pairwise!(data, more, (x, y) => x.extend_from_slice(y)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn named(shape: &[usize], data: Data) -> Tensors {
+        vec![("x".to_owned(), Tensor::new(shape.to_vec(), data).unwrap())]
+    }
+
+    #[test]
+    fn what_is_joined_comes_apart_again() {
+        let requests = [
+            named(&[1, 2], Data::Int8(vec![1, 2])),
+            named(&[0, 2], Data::Int8(Vec::new())),
+            named(&[2, 2], Data::Int8(vec![3, 4, 5, 6])),
+        ];
+        let joined = join(requests.iter()).unwrap();
+        assert_eq!(joined, named(&[3, 2], Data::Int8(vec![1, 2, 3, 4, 5, 6])));
+        assert_eq!(part(&joined, &[1, 0, 2]).unwrap(), requests);
+        assert!(part(&joined, &[1, 1]).unwrap_err().contains("has shape [3, 2] for 2 rows"));
+    }
+
+    #[test]
+    fn requests_without_elements_come_apart() {
+        let nothing = named(&[0, usize::MAX, usize::MAX], Data::Bool(Vec::new()));
+        let joined = join([&nothing, &nothing].into_iter()).unwrap();
+        assert_eq!(part(&joined, &[0, 0]).unwrap(), [nothing.clone(), nothing]);
+    }
+
+    #[test]
+    fn only_requests_of_one_form_go_together() {
+        let request = named(&[1, 2], Data::Int8(vec![1, 2]));
+        let mut renamed = request.clone();
+        renamed[0].0 = "y".to_owned();
+        let others = [
+            named(&[1, 1], Data::Int8(vec![1])),
+            named(&[1, 2], Data::UInt8(vec![1, 2])),
+            named(&[1, 2, 1], Data::Int8(vec![1, 2])),
+            renamed,
+            Vec::new(),
+        ];
+        assert!(go_together(&request, &named(&[2, 2], Data::Int8(vec![0; 4]))));
+        for other in &others {
+            assert!(!go_together(&request, other), "{other:?}");
+        }
+        assert!(join([&request, &others[1]].into_iter()).is_none(), "types differ");
+    }
+
+    #[test]
+    fn rows_are_what_all_inputs_share() {
+        let mut two = named(&[3, 1], Data::Bool(vec![true; 3]));
+        assert_eq!(rows(&two), Some(3));
+        two.extend(named(&[2], Data::Bool(vec![true; 2])));
+        assert_eq!(rows(&two), None);
+        assert_eq!(rows(&named(&[], Data::Bool(vec![true]))), None);
+        assert_eq!(rows(&Vec::new()), None);
+    }
 }

@@ -1,4 +1,10 @@
 //! ONNX Runtime: finding the library, sessions, the pool. The only namer of `ort`.
+//!
+//! ```text
+//! locate ── target, library, fetch, download ──> Library ── engine ──> Engine
+//! Session ── tensor, message: one model, one run at a time
+//! Pool ── open, cost, queue, batch, worker: sessions for many callers
+//! ```
 
 mod batch;
 mod cost;

@@ -17,16 +17,21 @@
 use super::batch::{self, Batching};
 use super::cost::RunCost;
 use super::queue::{Job, Queue};
-use super::session::{OpenError, RunError, Session, SessionOptions, Tensors};
+use super::session::{OpenError, RunError, Session, Tensors};
 use super::{Engine, open, worker};
 use crate::error::{Exit, Explain};
 use crate::model::Signature;
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
+
+mod options;
+mod stats;
+
+pub use options::PoolOptions;
+pub use stats::PoolStats;
 
 /// Something that runs requests one at a time. [`Session`] is the one there is; tests bring theirs.
 pub trait Runner: Send + 'static {
@@ -40,58 +45,6 @@ pub trait Runner: Send + 'static {
 impl Runner for Session {
     fn run(&mut self, inputs: Tensors, outputs: &[String]) -> Result<Tensors, RunError> {
         Self::run(self, inputs, outputs)
-    }
-}
-
-/// How a pool is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolOptions {
-    /// Sessions, and with them runs at one moment.
-    pub sessions: usize,
-    /// Threads of one run.
-    pub intra_threads: usize,
-    /// Whether the graph is optimised while it loads.
-    pub optimize: bool,
-    /// Bytes that all sessions after the first may take together. When they would take more, fewer
-    /// are opened and each gets more threads. `None` opens them whatever they take.
-    pub memory_extra_bytes_max: Option<u64>,
-    /// Requests that may wait; one more is refused at once.
-    pub queue_max: usize,
-    /// When requests are joined; `None` runs each alone.
-    pub batching: Option<Batching>,
-    /// Runs expected to take at most this long happen on the caller's thread; zero means never.
-    pub inline_run_max: Duration,
-}
-
-/// See [`PoolOptions::memory_extra_bytes_max`]. Measured: a second session of a 5 MB CNN takes 22 MB
-/// and gives no more runs a second than one session with both threads; one of a small classifier
-/// takes 0.1 MB. The goal is a server that stays within 30 MB of one bare session.
-const MEMORY_EXTRA_BYTES_MAX: u64 = 12 << 20;
-
-/// Requests that may wait, for each session.
-const QUEUE_MAX_PER_SESSION: usize = 64;
-
-/// See [`PoolOptions::inline_run_max`]. A hand-off costs some 10 us and two switches of thread, and
-/// an async thread can be held this long without its other connections noticing.
-const INLINE_RUN_MAX: Duration = Duration::from_micros(200);
-
-impl PoolOptions {
-    /// What suits a machine with this many cores: a session for each core, as far as memory allows.
-    pub fn defaults_for(cores: usize) -> Self {
-        let sessions = cores.max(1);
-        Self {
-            sessions,
-            intra_threads: 1,
-            optimize: true,
-            memory_extra_bytes_max: Some(MEMORY_EXTRA_BYTES_MAX),
-            queue_max: sessions * QUEUE_MAX_PER_SESSION,
-            batching: None,
-            inline_run_max: INLINE_RUN_MAX,
-        }
-    }
-
-    pub(super) fn session_options(&self) -> SessionOptions {
-        SessionOptions { intra_threads: self.intra_threads, optimize: self.optimize }
     }
 }
 
@@ -119,39 +72,6 @@ impl Explain for InferError {
             Self::Overloaded | Self::DeadlineExceeded | Self::Closed => Exit::Machine,
         }
     }
-}
-
-/// What a pool has done and is doing.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct PoolStats {
-    /// Sessions there are.
-    pub sessions: usize,
-    /// Threads that each run may use.
-    pub intra_threads: usize,
-    /// Sessions that run at this moment.
-    pub running: usize,
-    /// Requests that wait at this moment.
-    pub queue_depth: usize,
-    /// Runs done, joined ones counted once.
-    pub runs: u64,
-    /// Runs done on the caller's thread.
-    pub runs_inline: u64,
-    /// Runs that gave an error.
-    pub runs_failed: u64,
-    /// Requests refused because the queue was full.
-    pub overloaded: u64,
-    /// Requests whose deadline passed before they were run.
-    pub expired: u64,
-    /// Requests whose caller went away before they were run.
-    pub abandoned: u64,
-    /// Requests in one run -> runs with that many.
-    pub batch_sizes: BTreeMap<usize, u64>,
-    /// Joined runs that failed, so that each request was run alone.
-    pub batches_split: u64,
-    /// What a run is expected to take at the usual size, in nanoseconds.
-    pub run_expected_ns: Option<u64>,
-    /// Why batching, though asked for, is off.
-    pub batching_off: Option<String>,
 }
 
 /// Sessions of one model.

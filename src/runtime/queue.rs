@@ -99,7 +99,7 @@ impl Queue {
         let Some(batching) = batching else {
             return Next::Run(self.jobs.pop_front().into_iter().collect());
         };
-        let ready_at = first.queued + batching.delay_max;
+        let ready_at = first.queued.checked_add(batching.delay_max).unwrap_or(first.deadline);
         let gathered = self.gather(batching.size_max);
         // Waiting must not be what makes a request miss its deadline.
         let is_urgent = gathered.positions.iter().any(|at| self.jobs[*at].deadline <= ready_at);
@@ -132,7 +132,7 @@ impl Queue {
                 continue;
             }
             match batch::rows(&job.inputs) {
-                Some(rows) if total + rows <= size_max => {
+                Some(rows) if total.saturating_add(rows) <= size_max => {
                     total += rows;
                     positions.push(at);
                 }

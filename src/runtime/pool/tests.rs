@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::{DType, Data, Dim, Tensor, TensorSpec};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 

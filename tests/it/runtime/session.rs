@@ -127,6 +127,7 @@ fn inputs_go_by_name_and_outputs_as_selected() {
         (names(&["product"]), vec![product.clone()]),
         (names(&["product", "sum"]), vec![product.clone(), sum.clone()]),
         (names(&["sum", "product"]), vec![sum.clone(), product.clone()]),
+        (names(&["sum", "sum"]), vec![sum.clone(), sum.clone()]),
         (names(&["sum"]), vec![sum]),
     ];
     for (wanted, expected) in cases {
