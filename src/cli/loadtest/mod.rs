@@ -76,7 +76,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "RATE:BURST", allow_hyphen_values = true, conflicts_with = "url")]
     account_throttle: Option<Throttle>,
     /// API keys by name and their shares of the requests; values come from gwtf.toml's local keys
-    /// or GWTF_KEY_<NAME>
+    /// or the variable GWTF_KEY_NAME
     #[arg(long, value_name = "NAME=WEIGHT", num_args = 1..)]
     key: Vec<plan::KeyShare>,
     /// What clients do about failures: `none`, `standard` or `adaptive`, as the AWS SDKs have them

@@ -147,7 +147,7 @@ fn strings(spec: &TensorSpec, bytes: &[u8], count: usize) -> Result<Vec<String>,
     Ok(strings)
 }
 
-/// Whether [`write`] can write these elements.
+/// Whether [`write()`] can write these elements.
 pub(super) fn holds(data: &Data) -> bool {
     match data {
         Data::String(values) => values.iter().all(|value| u32::try_from(value.len()).is_ok()),
@@ -186,7 +186,7 @@ pub(super) fn write(body: &mut Vec<u8>, data: &Data) {
     }
 }
 
-/// Bytes that [`write`] appends.
+/// Bytes that [`write()`] appends.
 pub(super) fn size_bytes(data: &Data) -> usize {
     match data {
         Data::String(values) => values.iter().map(|value| LENGTH_BYTES + value.len()).sum(),
