@@ -18,7 +18,7 @@ SERVER_CORE, GENERATOR_CORE = "0", "1"
 def run(tools, effort):
     with TemporaryDirectory() as name:
         folder = Path(name)
-        return [network(tools, effort, folder), *classifier(tools, effort, folder)]
+        return [*network(tools, effort, folder), *classifier(tools, effort, folder)]
 
 
 def squeezenet(tools):
@@ -49,23 +49,27 @@ def image(tools, model, folder):
 def network(tools, effort, folder):
     model = squeezenet(tools)
     payload, headers = image(tools, model, folder)
-    alone, through = 0.0, 0.0
     options = ("--sessions", 1, "--threads", 1, "--account-throttle", AMPLE,
                "--access-log", folder / "network.log")
-    with served(tools, folder / "network", *options, cores=SERVER_CORE, model=model) as (_, url):
-        for _ in range(effort.rounds):
-            command = [tools.bare_session, tools.onnxruntime, model, 1, effort.seconds]
-            with Server(command, cores=SERVER_CORE) as bare:
-                alone = max(alone, json.loads(bare.read_line())["runs_per_s"])
-            # Two connections: the next request is there when a run ends.
-            done = load.gwtf(tools, url, effort.seconds, 2, payload=payload, headers=headers,
-                             cores=GENERATOR_CORE)
-            through = max(through, done.checked().rate)
-    return rows.Row(
-        "serving", "SqueezeNet through the twin, 1 thread, against `Session::run` alone",
-        rows.rate(through), rows.rate(alone), rows.times(through, alone), ">= 0.95",
-        through >= alone * 0.95,
-    )
+    found = []
+    # Free, a run and the reading of the next request overlap; on one core nothing can.
+    for where, core, bar in (("", None, 0.95), (", HTTP on the same core as the run", SERVER_CORE, None)):
+        alone, through = 0.0, 0.0
+        with served(tools, folder / "network", *options, cores=core, model=model) as (_, url):
+            for _ in range(effort.rounds):
+                command = [tools.bare_session, tools.onnxruntime, model, 1, effort.seconds]
+                with Server(command, cores=core) as bare:
+                    alone = max(alone, json.loads(bare.read_line())["runs_per_s"])
+                # Two connections: the next request is there when a run ends.
+                done = load.gwtf(tools, url, effort.seconds, 2, payload=payload, headers=headers,
+                                 cores=core and GENERATOR_CORE)
+                through = max(through, done.checked().rate)
+        found.append(rows.Row(
+            "serving", f"SqueezeNet through the twin, 1 session of 1 thread{where}, against `Session::run`",
+            rows.rate(through), rows.rate(alone), rows.times(through, alone),
+            f">= {bar}" if bar else "-", through >= alone * bar if bar else None,
+        ))
+    return found
 
 
 @contextmanager
@@ -77,6 +81,10 @@ def fastapi(tools, folder):
     peers = ROOT / "benches" / "peers"
     with Server(command, port, SERVER_CORE, {"MODEL": str(IRIS)}, peers, folder / "uvicorn.log"):
         yield f"http://127.0.0.1:{port}/v1/models/iris:predict"
+
+
+def plural(connections):
+    return "1 connection" if connections == 1 else f"{connections} connections"
 
 
 def classifier(tools, effort, folder):
@@ -105,7 +113,7 @@ def classifier(tools, effort, folder):
             own, peer = rates[name, connections], rates["fastapi", connections]
             asked = bar if name == "gwtf" else None
             found.append(rows.Row(
-                "serving", f"classifier, {label}, {connections} connection(s), against FastAPI",
+                "serving", f"classifier, {label}, {plural(connections)}, against FastAPI",
                 f"{rows.rate(own)}, median {rows.microseconds(medians[name, connections])}",
                 f"{rows.rate(peer)}, median {rows.microseconds(medians['fastapi', connections])}",
                 rows.times(own, peer), f">= {asked}" if asked else "-",

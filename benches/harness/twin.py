@@ -73,7 +73,7 @@ def added(tools, effort, folder, body):
     return rows.Row(
         "twin", "median response time at 1 connection, whole ladder, against `serve --bare`",
         rows.microseconds(statistics.median(full)), rows.microseconds(statistics.median(bare)),
-        f"+{median:.0f} us", "<= +60 us", median <= 60,
+        f"{median:+.0f} us", "<= +60 us", median <= 60,
     )
 
 
