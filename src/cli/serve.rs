@@ -7,7 +7,7 @@ use super::{Context, local::DirectFront, unenforced_parser};
 use crate::config::{Settings, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::gateway::Twin;
-use crate::gateway::access_log::FileSink;
+use crate::gateway::access_log::{FileSink, FileSinkStatus};
 use crate::release::watch::Follower;
 use crate::runtime::Batching;
 use crate::serve::http::HostOptions;
@@ -207,9 +207,13 @@ impl Serving<'_> {
         interrupts: &Receiver<()>,
     ) -> Result<Exit, Failure> {
         let first = contract(&self.settings, &loaded, &self.keys, &self.overrides)?;
-        let twin = match self.overrides.access_log {
-            false => local::twin(&first, &self.overrides, self.args.seed, ())?,
-            true => local::twin(&first, &self.overrides, self.args.seed, self.file_sink()?)?,
+        let log = match self.overrides.access_log {
+            true => Some(Arc::new(self.file_sink()?)),
+            false => None,
+        };
+        let twin = match &log {
+            None => local::twin(&first, &self.overrides, self.args.seed, ())?,
+            Some(log) => local::twin(&first, &self.overrides, self.args.seed, Arc::clone(log))?,
         };
         let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
         let front = Front { twin: Arc::clone(&twin), upstream: Arc::clone(&upstream) };
@@ -220,6 +224,10 @@ impl Serving<'_> {
         let drained = hosted.stop();
         if !drained {
             self.context.console.talk("some requests did not end in time");
+        }
+        if let Some(log) = log {
+            log.flush();
+            self.say_lost_lines(&log.status());
         }
         Ok(Exit::Done)
     }
@@ -295,6 +303,16 @@ impl Serving<'_> {
             fs_err::create_dir_all(folder).map_err(machine)?;
         }
         FileSink::open(&path).map_err(machine)
+    }
+
+    /// An access log with holes must not look whole.
+    fn say_lost_lines(&self, status: &FileSinkStatus) {
+        if status.dropped > 0 {
+            let cause =
+                status.error.as_deref().unwrap_or("lines came faster than the disk took them");
+            let text = format!("access log: {} lines were not written: {cause}", status.dropped);
+            self.context.console.talk(&text);
+        }
     }
 
     fn announce(&self, hosted: &Hosted, loaded: &Loaded) -> Result<(), Failure> {
