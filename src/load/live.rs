@@ -60,7 +60,7 @@ impl Snapshot {
     }
 }
 
-/// Gets a [`Snapshot`] several times a second, on the thread that called [`super::run`].
+/// Gets a [`Snapshot`] several times a second, on the thread that called [`super::run()`].
 pub trait Observer {
     /// Looks at the run so far.
     fn observe(&mut self, snapshot: &Snapshot);

@@ -1,4 +1,4 @@
-//! What a run does, checked before anything is sent: the one argument of [`super::run`].
+//! What a run does, checked before anything is sent: the one argument of [`super::run()`].
 
 mod target;
 

@@ -16,7 +16,7 @@
 //! - retried are throttles, statuses 500, 502, 503 and 504, timeouts, and connections that failed
 //!   or whose reply could not be read.
 //!
-//! `adaptive` adds a client-side limit on the sending rate, see [`adaptive`].
+//! `adaptive` adds a client-side limit on the sending rate, see `retry/adaptive.rs`.
 //!
 //! One client is modelled per API key, and one in all when there are no keys: that is the scope of
 //! the quota and of the rate limit, whatever the number of workers.

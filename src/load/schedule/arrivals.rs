@@ -1,4 +1,4 @@
-//! A schedule's arrivals one by one: see the formulae in [`super`].
+//! A schedule's arrivals one by one: see the formulae in the module above.
 
 use super::super::seeded::{self, Stream};
 use super::{ArrivalProcess, Schedule, Stage};
