@@ -81,7 +81,10 @@ impl Answer for Direct {
             return reply::error(Protocol::Auto, StatusCode::PAYLOAD_TOO_LARGE, message);
         };
         let deadline = now() + self.0.timeout;
-        service.answer(operation, &Request::from_parts(parts, body), deadline).await
+        let answered = service.answer(operation, &Request::from_parts(parts, body), deadline).await;
+        answered.unwrap_or_else(|passed| {
+            reply::error(Protocol::Auto, StatusCode::GATEWAY_TIMEOUT, &passed.to_string())
+        })
     }
 }
 

@@ -4,8 +4,9 @@
 //! HTTP/1.1 and HTTP/2 with prior knowledge, both by hyper.
 //!
 //! # Invariants
-//! No body beyond [`HostOptions::body_bytes_max`] is held in memory, and a client that sends its
-//! request head or body too slowly is cut off.
+//! No body beyond [`HostOptions::body_bytes_max`] is held in memory, and all bodies together take at
+//! most [`HostOptions::bodies_bytes_max`]. A connection that brings no request for
+//! [`HostOptions::idle_timeout`] ends, whatever protocol it speaks or does not speak.
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response, StatusCode};
@@ -19,13 +20,16 @@ use std::convert::Infallible;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// How much of an oversized body is read and thrown away before answering, as a multiple of the
 /// limit: a client that is still writing then reads the reply instead of a reset.
 const DISCARD_FACTOR: usize = 16;
+/// What room for bodies is counted in, bytes.
+const BODY_UNIT_BYTES: usize = 1024;
 /// How long the host waits after `accept` fails for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -34,12 +38,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct HostOptions {
     /// Largest body handed on, bytes.
     pub body_bytes_max: usize,
+    /// Room for the bodies of all requests under way together, bytes; a request that finds none
+    /// waits, up to [`HostOptions::body_timeout`].
+    pub bodies_bytes_max: usize,
     /// Largest request head, bytes.
     pub head_bytes_max: usize,
     /// Connections open at once; more wait in the kernel's queue.
     pub connections_max: usize,
     /// How long a client may take over a request head.
     pub head_timeout: Duration,
+    /// How long a connection may stay open without a request.
+    pub idle_timeout: Duration,
     /// How long a client may take over a request body.
     pub body_timeout: Duration,
     /// How long open requests may take once the host stops.
@@ -50,9 +59,11 @@ impl Default for HostOptions {
     fn default() -> Self {
         Self {
             body_bytes_max: crate::spec::limits::PAYLOAD_BYTES_MAX,
+            bodies_bytes_max: 256 << 20,
             head_bytes_max: 64 * 1024,
             connections_max: 4_096,
             head_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(60),
             drain: Duration::from_secs(30),
         }
@@ -87,10 +98,12 @@ pub async fn serve<A: Answer>(
     options: HostOptions,
     stop: impl Future<Output = ()>,
 ) -> bool {
-    let options = Arc::new(options);
     let room = Arc::new(Semaphore::new(options.connections_max));
+    let bodies = Semaphore::new(options.bodies_bytes_max.div_ceil(BODY_UNIT_BYTES));
+    let host = Arc::new(Host { options, bodies });
+    let options = &host.options;
     let graceful = GracefulShutdown::new();
-    let builder = Arc::new(connection_builder(&options));
+    let builder = Arc::new(connection_builder(options));
     tokio::pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -100,21 +113,75 @@ pub async fn serve<A: Answer>(
         let Some((stream, peer, permit)) = accepted else { continue };
         // Nagle's algorithm would hold small replies back; a socket that refuses still works.
         let _ = stream.set_nodelay(true);
-        let (answer, options) = (answer.clone(), Arc::clone(&options));
+        let activity = Arc::new(Activity::default());
+        let (answer, host) = (answer.clone(), Arc::clone(&host));
+        let idle_timeout = host.options.idle_timeout;
+        let seen = Arc::clone(&activity);
         let service = service_fn(move |request| {
-            let (answer, options) = (answer.clone(), Arc::clone(&options));
-            async move { Ok::<_, Infallible>(exchange(&answer, request, peer.ip(), &options).await) }
+            let (answer, host, activity) = (answer.clone(), Arc::clone(&host), Arc::clone(&seen));
+            async move {
+                let _open = activity.begin();
+                Ok::<_, Infallible>(exchange(&answer, request, peer.ip(), &host).await)
+            }
         });
         let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // A connection that breaks is the client's affair; its requests had their replies.
-            let _ = connection.await;
+            tokio::select! {
+                // A connection that breaks is the client's affair; its requests had their replies.
+                _ = connection => {}
+                () = activity.idle(idle_timeout) => {}
+            }
             drop(permit);
         });
     }
     drop(listener);
-    tokio::time::timeout(options.drain, graceful.shutdown()).await.is_ok()
+    tokio::time::timeout(host.options.drain, graceful.shutdown()).await.is_ok()
+}
+
+/// What all connections share.
+struct Host {
+    options: HostOptions,
+    /// Units of [`BODY_UNIT_BYTES`].
+    bodies: Semaphore,
+}
+
+/// What a connection has done and is doing: hyper's own timers know only HTTP/1 heads.
+#[derive(Default)]
+struct Activity {
+    begun_count: AtomicU64,
+    open_count: AtomicU64,
+}
+
+/// A request under way; dropping it is its end, also when the client goes away.
+struct Open<'a>(&'a Activity);
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open_count.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Activity {
+    fn begin(&self) -> Open<'_> {
+        self.begun_count.fetch_add(1, Ordering::Relaxed);
+        self.open_count.fetch_add(1, Ordering::Relaxed);
+        Open(self)
+    }
+
+    /// Resolves once no request has begun, and none was open, for `timeout` (up to twice as long).
+    async fn idle(&self, timeout: Duration) {
+        let mut before = u64::MAX;
+        loop {
+            tokio::time::sleep(timeout).await;
+            let begun = self.begun_count.load(Ordering::Relaxed);
+            let silent = begun == 0 || begun == before;
+            if silent && self.open_count.load(Ordering::Relaxed) == 0 {
+                return;
+            }
+            before = begun;
+        }
+    }
 }
 
 fn connection_builder(options: &HostOptions) -> auto::Builder<TokioExecutor> {
@@ -147,23 +214,40 @@ async fn exchange<A: Answer>(
     answer: &A,
     request: Request<Incoming>,
     peer: IpAddr,
-    options: &HostOptions,
+    host: &Host,
 ) -> Response<Full<Bytes>> {
     let (parts, incoming) = request.into_parts();
-    let read = read_body(incoming, options.body_bytes_max);
-    let body = match tokio::time::timeout(options.body_timeout, read).await {
-        Ok(Ok(body)) => body,
+    if incoming.is_end_stream() {
+        let request = Request::from_parts(parts, Body::Whole(Bytes::new()));
+        return answer.answer(request, peer).await.map(Full::new);
+    }
+    let read = read_in_its_room(incoming, host);
+    // The room is given back once the request has been answered.
+    let (body, _room) = match tokio::time::timeout(host.options.body_timeout, read).await {
+        Ok(Ok(read)) => read,
         Ok(Err(_)) => return plain(StatusCode::BAD_REQUEST, "the request body ended early"),
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the request body took too long"),
     };
     answer.answer(Request::from_parts(parts, body), peer).await.map(Full::new)
 }
 
+/// Waits for room for all that the body may hold, then reads it: a body that has begun never waits
+/// for another, so that no two can wait for each other.
+async fn read_in_its_room(
+    incoming: Incoming,
+    host: &Host,
+) -> Result<(Body, Option<SemaphorePermit<'_>>), hyper::Error> {
+    let bytes_max = host.options.body_bytes_max;
+    let hint = incoming.size_hint();
+    let most = hint.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bytes_max);
+    let units = most.min(bytes_max).div_ceil(BODY_UNIT_BYTES);
+    // Only a closed semaphore refuses, and nothing closes it.
+    let room = host.bodies.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.ok();
+    Ok((read_body(incoming, bytes_max).await?, room))
+}
+
 /// Reads a body up to `bytes_max`; one frame, the usual case, is handed on without a copy.
 async fn read_body(mut incoming: Incoming, bytes_max: usize) -> Result<Body, hyper::Error> {
-    if incoming.is_end_stream() {
-        return Ok(Body::Whole(Bytes::new()));
-    }
     let declared = usize::try_from(incoming.size_hint().lower()).unwrap_or(usize::MAX);
     let mut first: Option<Bytes> = None;
     let mut rest = BytesMut::new();

@@ -11,5 +11,5 @@ mod versions;
 
 pub use direct::Direct;
 pub use reply::MODEL_VERSION;
-pub use service::ModelService;
+pub use service::{DeadlinePassed, ModelService};
 pub use versions::{CanaryShare, Versions};

@@ -15,6 +15,11 @@ use http::{HeaderMap, Request, Response, StatusCode};
 use std::fmt;
 use std::time::Instant;
 
+/// The deadline passed before there was a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the deadline passed before the model answered")]
+pub struct DeadlinePassed;
+
 /// A loaded model version that answers requests.
 pub struct ModelService {
     endpoint: String,
@@ -51,20 +56,23 @@ impl ModelService {
         &self.pool
     }
 
-    /// Answers one request. An inference that is not done by `deadline` gets 504.
+    /// Answers one request.
+    ///
+    /// # Errors
+    /// An inference was not done by `deadline`: what the client is told is its gateway's to say.
     pub async fn answer(
         &self,
         operation: Operation,
         request: &Request<Bytes>,
         deadline: Instant,
-    ) -> Response<Bytes> {
+    ) -> Result<Response<Bytes>, DeadlinePassed> {
         let mut response = match operation {
-            Operation::Predict => self.infer(Protocol::Auto, request, deadline).await,
+            Operation::Predict => self.infer(Protocol::Auto, request, deadline).await?,
             Operation::TensorflowPredict => {
-                self.infer(Protocol::Tensorflow, request, deadline).await
+                self.infer(Protocol::Tensorflow, request, deadline).await?
             }
             Operation::OpenInferenceInfer => {
-                self.infer(Protocol::OpenInference, request, deadline).await
+                self.infer(Protocol::OpenInference, request, deadline).await?
             }
             Operation::TensorflowStatus => reply::json(metadata::render_tensorflow_status(&[(
                 self.tensorflow_version(),
@@ -91,7 +99,7 @@ impl ModelService {
             Operation::OpenInferenceReady => reply::json("{\"ready\":true}".to_owned()),
         };
         reply::mark_version(&mut response, &self.version);
-        response
+        Ok(response)
     }
 
     fn name(&self) -> ModelName<'_> {
@@ -109,11 +117,11 @@ impl ModelService {
         protocol: Protocol,
         request: &Request<Bytes>,
         deadline: Instant,
-    ) -> Response<Bytes> {
+    ) -> Result<Response<Bytes>, DeadlinePassed> {
         if let Some(encoding) = foreign_encoding(request.headers()) {
             let message =
                 format!("content-encoding `{encoding}` is not accepted; send the body as it is");
-            return reply::error(protocol, StatusCode::UNSUPPORTED_MEDIA_TYPE, &message);
+            return Ok(reply::error(protocol, StatusCode::UNSUPPORTED_MEDIA_TYPE, &message));
         }
         let head = RequestHead {
             content_type: text(request.headers(), "content-type"),
@@ -124,15 +132,15 @@ impl ModelService {
         };
         let parsed = match payload::parse(protocol, &head, request.body(), &self.signature) {
             Ok(parsed) => parsed,
-            Err(error) => return reply::refused(protocol, error.status(), &error.to_string()),
+            Err(error) => return Ok(reply::refused(protocol, error.status(), &error.to_string())),
         };
-        match self.pool.infer(parsed.inputs, &parsed.outputs, deadline).await {
+        Ok(match self.pool.infer(parsed.inputs, &parsed.outputs, deadline).await {
             Ok(outputs) => match payload::render(&parsed.reply, self.name(), &outputs) {
                 Ok(rendered) => reply::ok(rendered),
                 Err(error) => reply::refused(protocol, error.status(), &error.to_string()),
             },
-            Err(error) => infer_error(protocol, &error),
-        }
+            Err(error) => infer_error(protocol, &error)?,
+        })
     }
 }
 
@@ -145,21 +153,17 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-fn infer_error(protocol: Protocol, error: &InferError) -> Response<Bytes> {
-    let message = crate::error::chain(error);
-    match error {
-        InferError::Overloaded | InferError::Closed => {
-            let mut response = reply::error(protocol, StatusCode::SERVICE_UNAVAILABLE, &message);
-            // The queue empties within the deadline of what is in it: a second is the least unit.
-            reply::retry_after(&mut response, 1);
-            response
-        }
-        InferError::DeadlineExceeded => {
-            reply::error(protocol, StatusCode::GATEWAY_TIMEOUT, &message)
-        }
-        InferError::Run(run) if run.is_request_fault() => {
-            reply::error(protocol, StatusCode::BAD_REQUEST, &message)
-        }
-        InferError::Run(_) => reply::error(protocol, StatusCode::INTERNAL_SERVER_ERROR, &message),
+fn infer_error(protocol: Protocol, error: &InferError) -> Result<Response<Bytes>, DeadlinePassed> {
+    let status = match error {
+        InferError::DeadlineExceeded => return Err(DeadlinePassed),
+        InferError::Overloaded | InferError::Closed => StatusCode::SERVICE_UNAVAILABLE,
+        InferError::Run(run) if run.is_request_fault() => StatusCode::BAD_REQUEST,
+        InferError::Run(_) => StatusCode::INTERNAL_SERVER_ERROR,
+    };
+    let mut response = reply::error(protocol, status, &crate::error::chain(error));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        // The queue empties within the deadline of what is in it: a second is the least unit.
+        reply::retry_after(&mut response, 1);
     }
+    Ok(response)
 }

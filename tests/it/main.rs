@@ -4,6 +4,8 @@
 
 /// The twin's stack: AWS's conformance assertions.
 mod gateway;
+/// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.
+mod host;
 /// The load tester against servers that behave badly on purpose.
 mod load;
 /// The ONNX reader and `inspect` on fixture models and on damaged files.

@@ -2,7 +2,7 @@
 
 use crate::gateway::{self, Call, IntegrationError, IntegrationResult, Invocation, Twin, Upstream};
 use crate::serve::http::{Answer, Body};
-use crate::serve::{Direct, Versions};
+use crate::serve::{DeadlinePassed, Direct, Versions};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response};
@@ -40,7 +40,8 @@ impl Upstream for LocalUpstream {
             return Err(IntegrationError::FunctionError(message));
         };
         let deadline = invocation.deadline.into_std();
-        Ok(service.answer(route.operation, &invocation.request, deadline).await)
+        let answered = service.answer(route.operation, &invocation.request, deadline).await;
+        answered.map_err(|DeadlinePassed| IntegrationError::Timeout)
     }
 }
 

@@ -65,6 +65,11 @@ pub(super) fn request(body: &[u8], signature: &Signature) -> Result<Request, Err
         Some((">", given)) if given == name => Order::Big,
         _ => return Err(wrong_type(format!("{} (npy type `<{name}`)", spec.dtype))),
     };
+    // In this order too: a 0 that comes first hides an overflow from whoever multiplies on.
+    let product = header.shape.iter().try_fold(1usize, |acc, dim| acc.checked_mul(*dim));
+    if product.is_none() {
+        return Err(Error::Npy { what: "the shape holds more elements than can be counted" });
+    }
     binary::check_backed(spec, &header.shape, body.len())?;
     let (name, tensor) = if header.fortran_order {
         let reversed = header.shape.iter().rev().copied().collect();
