@@ -82,6 +82,8 @@ pub(super) struct Args {
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
     #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
     allow_unenforced: Vec<Unenforced>,
+    #[arg(long, hide = true, value_name = "PATH")]
+    package: Option<PathBuf>,
 }
 
 /// `SIZE[:DELAY]`.
@@ -116,6 +118,7 @@ struct Serving<'a> {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    super::usage::refuse_planned("--package", args.package.is_some())?;
     let settings = context.settings(None)?;
     let overrides = Overrides {
         throttle: args.throttle,

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+/// What `--json` prints against the schemas in `docs/schemas`.
+mod documents;
 /// The twin's stack: AWS's conformance assertions.
 mod gateway;
 /// The load tester against servers that behave badly on purpose.
