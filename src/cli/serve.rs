@@ -36,7 +36,7 @@ const RETIRE_AFTER_POLLS: u32 = 300;
 Examples:
   gwtf serve model.onnx --throttle 200:100
   gwtf serve --port 8080 --limiter-header
-  curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5.1, 3.5, 1.4, 0.2]]}'")]
+  curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5, 3, 1, 0.2]]}'")]
 pub(super) struct Args {
     /// The model to serve [default: the released versions, else gwtf.toml's model]
     model: Option<PathBuf>,

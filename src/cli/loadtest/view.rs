@@ -78,7 +78,12 @@ fn milliseconds(time: Duration) -> String {
 /// How one run of a search ended.
 pub(super) fn probe_line(rate_rps: f64, report: &Report) -> String {
     let verdict = if report.passed { "holds" } else { "misses" };
-    let detail = missed(report).map(|text| format!(": {text}")).unwrap_or_default();
+    // The generator's own reason is a paragraph; the table at the end has it.
+    let detail = match report.generator.validity.valid {
+        true => missed(report),
+        false => Some("the generator could not keep its schedule".to_owned()),
+    };
+    let detail = detail.map(|text| format!(": {text}")).unwrap_or_default();
     format!("{rate_rps} rps {verdict}{detail}")
 }
 
