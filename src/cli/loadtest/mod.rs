@@ -99,7 +99,7 @@ pub(super) struct Args {
     /// An earlier JSON report to compare with
     #[arg(long, value_name = "FILE")]
     baseline: Option<PathBuf>,
-    /// Search the highest rate that holds every --assert, from --rps up
+    /// Search the highest rate that holds every --assert, from --rps up, in runs of --duration
     #[arg(long, requires = "assert", conflicts_with = "stages")]
     find_max: bool,
     /// Generator threads: `local:N`
