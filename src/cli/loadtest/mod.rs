@@ -168,6 +168,29 @@ fn one_run(
     Ok(Report::new(&recording, plan::facts(args, aim, &plan, context.now), &args.assert))
 }
 
+/// Runs that one rate of a search gets while its generator is not valid.
+const TRIES_MAX: usize = 3;
+
+/// One rate of a search. A run that is not valid says nothing of the target, so it is made again: a
+/// moment's business of the machine would else pass for the target's limit.
+fn probe(
+    args: &Args,
+    context: &Context,
+    aim: &aim::Aim,
+    rate_rps: f64,
+    stop: &StopFlag,
+) -> Result<Report, Failure> {
+    let mut tries = 1;
+    loop {
+        let report = one_run(args, context, aim, Some(rate_rps), stop)?;
+        context.console.talk(&view::probe_line(rate_rps, &report));
+        if report.generator.validity.valid || report.interrupted || tries == TRIES_MAX {
+            return Ok(report);
+        }
+        tries += 1;
+    }
+}
+
 /// Bisects for the highest rate; the report is that of the best run that held.
 fn search(
     args: &Args,
@@ -182,8 +205,7 @@ fn search(
     let mut search = Search::new(start_rps, RATE_MAX_RPS, RESOLUTION)?;
     let (mut best, mut last): (Option<Report>, Option<Report>) = (None, None);
     while let Some(rate_rps) = search.next() {
-        let report = one_run(args, context, aim, Some(rate_rps), stop)?;
-        context.console.talk(&view::probe_line(rate_rps, &report));
+        let report = probe(args, context, aim, rate_rps, stop)?;
         if report.interrupted {
             last = Some(report);
             break;
