@@ -215,7 +215,13 @@ fn search(
         if report.passed && best.as_ref().is_none_or(better) {
             best = Some(report.clone());
         }
+        let in_vain = best.is_none() && !report.generator.validity.valid;
         last = Some(report);
+        // At a lower rate such a machine would be no less busy; what then held by luck would be
+        // taken for the target's limit.
+        if in_vain {
+            break;
+        }
     }
     let interrupted = last.as_ref().is_some_and(|report| report.interrupted);
     let mut report = best.or(last).expect("a search makes one run at least");
