@@ -126,3 +126,23 @@ fn sizes_of_open_dimensions_reach_the_made_request() {
         assert!(text.contains(cause), "{text}");
     }
 }
+
+/// Whether a rate is missed by the objective or by a busy machine, the search says which.
+#[test]
+fn every_rate_that_a_search_missed_has_its_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("models/iris/model.onnx");
+    let output = gwtf(folder.path())
+        .args(["loadtest", model.to_str().unwrap(), "--rps", "50", "--duration", "200ms"])
+        .args(["--throttle", "60:1", "--find-max", "--assert", "rate(throttled)<1%", "--json"])
+        .output()
+        .unwrap();
+    let document = held_to_schema(&String::from_utf8(output.stdout).unwrap());
+    let probes = document["find_max"]["probes"].as_array().unwrap();
+    let missed = probes.iter().filter(|probe| probe["holds"] == false);
+    let notes: Vec<&str> = missed.map(|probe| probe["note"].as_str().unwrap()).collect();
+    assert!(!notes.is_empty(), "{document:#}");
+    let told =
+        |note: &&str| note.starts_with("rate(throttled)<1% was ") || note.contains("generator");
+    assert!(notes.iter().all(told), "{notes:?}");
+}
