@@ -17,7 +17,7 @@ pub enum Exit {
     Refused,
     /// AWS, network or machine trouble.
     Machine,
-    /// Ended by Ctrl-C before there was anything to report.
+    /// Ended by Ctrl-C; a run that was under way still reported.
     Interrupted,
 }
 

@@ -1,6 +1,6 @@
 //! `gwtf deploy`: a model file becomes a version, and live or a canary.
 
-use super::{Context, TargetArgs, unenforced_parser};
+use super::{Context, TargetArgs, local, unenforced_parser};
 use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
 use crate::release::perform;
@@ -11,7 +11,7 @@ use std::path::PathBuf;
 ///
 /// The bytes are kept, so that going back needs nothing else. A running `gwtf serve` follows without
 /// failing a request. Deploying what is live already changes nothing and ends with 0; deploying it
-/// under the same tag with other bytes is refused.
+/// under the same tag with other bytes is refused, and so is a model that ONNX Runtime does not load.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -51,6 +51,9 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Failure::new(Exit::Refused, "model: none is named")
             .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
     })?;
+    // A file can be well-formed and still hold a graph that no session takes: nobody wants to learn
+    // that from a release.
+    local::open_session(&settings, context, &model)?;
     let store = settings.store();
     let recorded = store.read()?;
     let new = NewVersion {

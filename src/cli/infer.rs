@@ -2,9 +2,7 @@
 
 use super::{Context, cannot_print, local};
 use crate::error::{Exit, Failure};
-use crate::model::onnx;
 use crate::model::payload::{self, ModelName, Protocol, RequestHead};
-use crate::runtime::{Session, SessionOptions};
 use crate::spec::limits::PAYLOAD_BYTES_MAX;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -29,11 +27,8 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(None)?;
     let model = context.environment.folder().join(&args.model);
-    onnx::check_runtime(&onnx::read_facts(&model)?)?;
     let body = read_input(&args.input)?;
-    let engine = local::engine(&settings, context)?;
-    let options = SessionOptions { intra_threads: local::cores(), optimize: true };
-    let mut session = Session::open(&engine, &model, &options)?;
+    let mut session = local::open_session(&settings, context, &model)?;
     let head = RequestHead::default();
     let request = payload::parse(Protocol::Auto, &head, &body, session.signature())?;
     let outputs = session.run(request.inputs, &request.outputs)?;

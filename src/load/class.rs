@@ -7,7 +7,7 @@ use super::outcome::Outcome;
 use super::recording::{OutcomeTimes, Recording, SIGNIFICANT_DIGITS};
 use hdrhistogram::Histogram;
 
-/// Every outcome, in the order in which reports list them.
+/// Every outcome, in the order of its discriminant, which is also that of reports.
 pub const OUTCOMES: [Outcome; 19] = [
     Outcome::Ok,
     Outcome::ThrottledPlan,

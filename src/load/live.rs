@@ -4,8 +4,8 @@
 //! Looking never disturbs a worker: each publishes plain counters that it alone writes (a relaxed
 //! load and store, no locked instruction), and all sums and percentiles are made by the looker.
 
+use super::class::OUTCOMES;
 use super::outcome::Outcome;
-use super::record::OUTCOMES;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

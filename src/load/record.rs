@@ -3,6 +3,7 @@
 //! Outcomes index arrays here, and histograms are made on first use, so that recording a request is
 //! a few increments and no allocation.
 
+use super::class::OUTCOMES;
 use super::classify::{BODY_START_BYTES_MAX, LIMITER_NAME_BYTES_MAX, Short};
 use super::outcome::Outcome;
 use super::recording::{
@@ -19,29 +20,6 @@ pub(super) const SLICES_MAX: u32 = 300;
 const LIMITERS_MAX: usize = 16;
 /// Room for back-off beside the attempts themselves in the histogram of operations.
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
-
-/// Every outcome, in the order of its discriminant.
-pub(super) const OUTCOMES: [Outcome; 19] = [
-    Outcome::Ok,
-    Outcome::ThrottledPlan,
-    Outcome::ThrottledStage,
-    Outcome::ThrottledAccount,
-    Outcome::Throttled,
-    Outcome::Quota,
-    Outcome::ForbiddenKey,
-    Outcome::Unauthorized,
-    Outcome::AccessDenied,
-    Outcome::InvalidRequest,
-    Outcome::Concurrency,
-    Outcome::FunctionError,
-    Outcome::Overloaded,
-    Outcome::Timeout,
-    Outcome::UnexpectedStatus,
-    Outcome::ClientTimeout,
-    Outcome::ConnectError,
-    Outcome::ProtocolError,
-    Outcome::InFlight,
-];
 
 /// A request's instants, nanoseconds from the run's start.
 #[derive(Debug, Clone, Copy)]

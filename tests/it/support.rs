@@ -49,13 +49,10 @@ pub(crate) fn engine() -> gwtf::runtime::Engine {
     gwtf::runtime::Engine::load(&library()).expect("the library loads")
 }
 
-/// The person's cache folder, as the program finds it.
+/// gwtf's cache folder, as the program finds it.
 pub(crate) fn cache_folder() -> PathBuf {
     let home = || PathBuf::from(variable("HOME").expect("HOME is set"));
-    if cfg!(target_os = "macos") {
-        return home().join("Library/Caches");
-    }
-    variable("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from)
+    variable("XDG_CACHE_HOME").map_or_else(|| home().join(".cache"), PathBuf::from).join("gwtf")
 }
 
 /// `PATH`.

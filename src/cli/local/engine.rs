@@ -3,7 +3,9 @@
 use super::super::Context;
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
-use crate::runtime::{Engine, LocateRequest, Origin, locate};
+use crate::model::onnx;
+use crate::runtime::{Engine, LocateRequest, Origin, Session, SessionOptions, locate};
+use std::path::Path;
 
 /// Where the settings say to look.
 pub(in crate::cli) fn locate_request(
@@ -37,4 +39,17 @@ pub(in crate::cli) fn engine(settings: &Settings, context: &Context) -> Result<E
         context.console.talk(&format!("fetched ONNX Runtime to {}", library.path.display()));
     }
     Ok(Engine::load(&library)?)
+}
+
+/// A session of the model, once its file has been read: the reader's errors say more than ONNX
+/// Runtime's, and need no library.
+pub(in crate::cli) fn open_session(
+    settings: &Settings,
+    context: &Context,
+    model: &Path,
+) -> Result<Session, Failure> {
+    let facts = onnx::read_facts(model)?;
+    onnx::check_runtime(&facts)?;
+    let options = SessionOptions { intra_threads: super::cores(), optimize: true };
+    Ok(Session::open(&engine(settings, context)?, model, &options)?)
 }

@@ -5,7 +5,7 @@ mod host;
 mod loaded;
 mod upstream;
 
-pub(super) use engine::{engine, locate_request};
+pub(super) use engine::{engine, locate_request, open_session};
 pub(super) use host::Hosted;
 pub(super) use loaded::{Loaded, Source};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
