@@ -2,7 +2,6 @@
 
 use super::{Context, cannot_print, local};
 use crate::error::{Exit, Failure};
-use crate::model::onnx;
 use crate::model::payload::{self, ModelName, Protocol, RequestHead};
 use crate::runtime::{Session, SessionOptions};
 use crate::spec::limits::PAYLOAD_BYTES_MAX;
@@ -29,7 +28,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(None)?;
     let model = context.environment.folder().join(&args.model);
-    onnx::check_runtime(&onnx::read_facts(&model)?)?;
+    local::check_runtime(&model)?;
     let body = read_input(&args.input)?;
     let engine = local::engine(&settings, context)?;
     let options = SessionOptions { intra_threads: local::cores(), optimize: true };
@@ -57,7 +56,9 @@ fn read_input(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         fs_err::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
-    read.map_err(|error| refuse(format!("input: {error}")))?;
+    read.map_err(|error| {
+        refuse(format!("input: {error}")).with_hint("check the path, or write `-` for stdin")
+    })?;
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(refuse(format!(
             "input `{}`: more than {PAYLOAD_BYTES_MAX} bytes",

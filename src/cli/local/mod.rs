@@ -7,7 +7,7 @@ mod upstream;
 
 pub(super) use engine::{engine, locate_request};
 pub(super) use host::Hosted;
-pub(super) use loaded::{Loaded, Source};
+pub(super) use loaded::{Loaded, Source, check_runtime};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
 
 use super::Context;
