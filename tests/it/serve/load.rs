@@ -62,24 +62,67 @@ fn loaded_a_throttle_admits_what_its_bucket_holds() {
         "loadtest {model} --rps 500 --duration 10s --throttle 200:100 --json \
          --report x.html --report x.json --report x.xml --report x.md"
     );
-    // A generator that other programs kept from its instants says so; that run proves nothing.
-    let runs = || held_to_schema(std::str::from_utf8(&run(folder.path(), &line).stdout).unwrap());
-    let report = std::iter::repeat_with(runs)
-        .take(3)
-        .find(|report| report["generator"]["valid"] == true)
-        .expect("the generator is valid in one of three runs");
-    assert_eq!(report["passed"], true);
-    assert_eq!(report["offered"], 5_000);
-    assert_eq!(report["completed"], 5_000);
-    // 100 at once and 200 a second for ten seconds.
+    // A generator that other programs kept from its instants says so, and its run says little of
+    // the twin: then once more. Only a machine that others keep busy excuses three such runs.
+    let mut others_shares = Vec::new();
+    let report = loop {
+        let before = CpuTime::now();
+        let output = run(folder.path(), &line);
+        let report = held_to_schema(std::str::from_utf8(&output.stdout).unwrap());
+        others_shares.push(CpuTime::now().others_share_since(&before));
+        if report["generator"]["valid"] == true {
+            assert_eq!((output.status.code(), &report["passed"]), (Some(0), &true.into()));
+            break report;
+        }
+        let reason = &report["generator"]["reason"];
+        assert!(others_shares.last() > Some(&0.2), "{reason} on a machine that was free");
+        if others_shares.len() == 3 {
+            break report;
+        }
+    };
+    assert_eq!((&report["offered"], &report["completed"]), (&5_000.into(), &5_000.into()));
+    // 100 at once and 200 a second for ten seconds; fewer only when arrivals were held up so long
+    // that the bucket ran over.
     let ok = count(&report, "ok");
-    assert!((2_079..=2_121).contains(&ok), "{ok} admitted");
+    let least = if report["generator"]["valid"] == true { 2_079 } else { 1 };
+    assert!((least..=2_121).contains(&ok), "{ok} admitted");
     assert_eq!(ok + count(&report, "throttled_stage"), 5_000, "{:#}", report["outcomes"]);
     let written = |name: &str| fs_err::read_to_string(folder.path().join(name)).unwrap();
     assert_eq!(held_to_schema(&written("x.json"))["outcomes"], report["outcomes"]);
     assert!(written("x.html").starts_with("<!doctype html>"), "{:.80}", written("x.html"));
     assert!(written("x.xml").starts_with("<?xml"));
     assert!(written("x.md").contains("throttled"));
+}
+
+/// CPU time since the machine started, in clock ticks.
+struct CpuTime {
+    total: i64,
+    busy: i64,
+    /// This process and its children that have ended.
+    own: i64,
+}
+
+impl CpuTime {
+    fn now() -> Self {
+        let numbers = |text: &str| -> Vec<i64> {
+            text.split_whitespace().map_while(|word| word.parse().ok()).collect()
+        };
+        let machine = fs_err::read_to_string("/proc/stat").unwrap();
+        // user nice system idle iowait irq softirq steal; guests are within user.
+        let cpu = numbers(machine.lines().next().unwrap().trim_start_matches("cpu"));
+        let total = cpu[..8].iter().sum();
+        let stat = fs_err::read_to_string("/proc/self/stat").unwrap();
+        // Behind the command's name in brackets and the state: the 11th is utime, then stime,
+        // cutime, cstime.
+        let own = numbers(&stat[stat.rfind(')').unwrap() + 4..])[10..14].iter().sum();
+        Self { total, busy: total - cpu[3] - cpu[4], own }
+    }
+
+    /// The share of the machine that was used by other programs.
+    fn others_share_since(&self, before: &Self) -> f64 {
+        let others = (self.busy - before.busy) - (self.own - before.own);
+        others as f64 / (self.total - before.total).max(1) as f64
+    }
 }
 
 #[test]
