@@ -5,7 +5,7 @@ use crate::serve::http::{Answer, Body};
 use crate::serve::{Direct, Versions};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,7 +40,13 @@ impl Upstream for LocalUpstream {
             return Err(IntegrationError::FunctionError(message));
         };
         let deadline = invocation.deadline.into_std();
-        Ok(service.answer(route.operation, &invocation.request, deadline).await)
+        let response = service.answer(route.operation, &invocation.request, deadline).await;
+        // The service's deadline is the gateway's timeout: whichever of the two notices first, the
+        // client gets the gateway's reply.
+        match response.status() {
+            StatusCode::GATEWAY_TIMEOUT => Err(IntegrationError::Timeout),
+            _ => Ok(response),
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The bucket's own vectors (A1) are held by the unit tests of the bucket, on a clock that tests
 //! drive; here the limits are so small that no time that a test takes refills them.
 
-use crate::support::served::{Reply, Served};
+use crate::support::served::{Reply, Served, request};
 use crate::support::{gwtf, model};
 use serde_json::{Value, json};
 
@@ -163,6 +163,50 @@ fn a9_a_body_over_ten_megabytes_is_refused_in_plain_text() {
     assert_eq!(larger.text(), "HTTP content length exceeded 10485760 bytes.");
     assert_eq!(larger.header("x-amzn-errortype"), None, "{larger:?}");
     assert_eq!(served.post(PREDICT, ROW).status, 200, "it lives");
+}
+
+#[test]
+fn a9_a_reply_over_ten_megabytes_is_an_error_of_the_integration() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[&model("two-inputs")]);
+    // Each token comes back as one more: `9,` as `10,`, so 9 MB come back as 13.5.
+    let tokens = |count: usize| -> Reply {
+        let nines = "9,".repeat(count);
+        let nines = nines.trim_end_matches(',');
+        let body = format!(r#"{{"inputs":{{"features":[[1,1,1]],"tokens":[[{nines}]]}}}}"#);
+        served.post(PREDICT, &body)
+    };
+    assert_eq!(tokens(1_000_000).status, 200);
+    let reply = tokens(4_500_000);
+    let body = r#"{"message": "Internal server error"}"#;
+    assert_refused(&reply, 502, "InternalServerErrorException", body);
+}
+
+#[test]
+fn a9_a_model_that_is_too_slow_times_out() {
+    let folder = tempfile::tempdir().unwrap();
+    // The least that the gateway allows; the model takes 30 ms a run, and these wait in line.
+    fs_err::write(folder.path().join("gwtf.toml"), "[gateway]\ntimeout_ms = 50\n").unwrap();
+    let arguments = [&model("slow"), "--sessions", "1", "--threads", "1"];
+    let served = Served::start(folder.path(), &arguments);
+    let waiting: Vec<_> = (0..16)
+        .map(|_| {
+            let authority = served.authority().to_owned();
+            std::thread::spawn(move || {
+                let headers = [("content-type", "application/json")];
+                let body = br#"{"instances":[[1,1,1,1]]}"#;
+                request(&authority, "POST", PREDICT, &headers, body)
+            })
+        })
+        .collect();
+    let replies = waiting.into_iter().map(|reply| reply.join().unwrap());
+    let late: Vec<Reply> = replies.filter(|reply| reply.status != 200).collect();
+    let body = r#"{"message": "Endpoint request timed out"}"#;
+    assert_eq!(body.len(), 41);
+    for reply in &late {
+        assert_refused(reply, 504, "InternalServerErrorException", body);
+    }
+    assert!(!late.is_empty(), "sixteen runs of 30 ms do not fit into 50 ms");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use crate::support::served::{Reply, Served, request};
 use crate::support::{gwtf, held_to_schema, model};
 use serde_json::json;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
 use std::sync::{Arc, Barrier};
 
 const PREDICT: &str = "/prod/predict";
@@ -146,4 +148,19 @@ fn a_body_in_an_encoding_is_refused_and_npy_is_taken() {
     assert_eq!(reply.header("content-type"), Some("application/x-npy"));
     let setosa = f32::from_le_bytes(reply.body[128..132].try_into().unwrap());
     assert!((setosa - 0.99968).abs() < 1e-4, "{setosa}");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_connections_that_ask_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::start(folder.path(), &[&model("iris")]);
+    let silent = TcpStream::connect(served.authority()).unwrap();
+    let mut kept = TcpStream::connect(served.authority()).unwrap();
+    kept.write_all(b"GET /prod/v2/health/live HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    // The first byte of the reply says that the connection is served.
+    kept.read_exact(&mut [0]).unwrap();
+    let (status, talk) = served.end();
+    assert!(status.success(), "{status}");
+    assert!(talk.contains("stopping") && !talk.contains("did not end"), "{talk}");
+    drop(silent);
 }
