@@ -52,7 +52,9 @@ fn read_input(path: &Path) -> Result<Vec<u8>, Failure> {
     } else {
         fs_err::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
     };
-    read.map_err(|error| refuse(format!("input: {error}")))?;
+    read.map_err(|error| {
+        refuse(format!("input: {error}")).with_hint("check the path, or write `-` for stdin")
+    })?;
     if bytes.len() > PAYLOAD_BYTES_MAX {
         return Err(refuse(format!(
             "input `{}`: more than {PAYLOAD_BYTES_MAX} bytes",

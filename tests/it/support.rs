@@ -1,5 +1,8 @@
 //! What every integration test needs: fixture paths, a clean folder, the program.
 
+/// A running `gwtf serve` and a plain HTTP client.
+pub(crate) mod served;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,6 +10,33 @@ use std::process::Command;
 /// A path under `fixtures/`.
 pub(crate) fn fixture(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(relative)
+}
+
+/// A fixture model's path as an argument.
+pub(crate) fn model(name: &str) -> String {
+    fixture("models").join(name).join("model.onnx").to_str().unwrap().to_owned()
+}
+
+/// The environment that `tests/run` makes: its interpreter, clients and published models.
+pub(crate) fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-env/bin/python");
+    assert!(python.is_file(), "{} is missing: run tests/run", python.display());
+    python
+}
+
+/// A document valid under the JSON Schema that its `schema` names.
+pub(crate) fn held_to_schema(text: &str) -> serde_json::Value {
+    let document: serde_json::Value = serde_json::from_str(text).expect("one JSON document");
+    let name = document["schema"].as_str().unwrap().replace('/', ".");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{name}.json"));
+    let schema = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+    document
 }
 
 /// The `gwtf` program in `folder`, with nothing of the caller's AWS environment.

@@ -27,7 +27,9 @@ pub(super) fn from_files(files: &[PathBuf]) -> Result<Vec<Payload>, Failure> {
 
 fn from_file(file: &Path) -> Result<Payload, Failure> {
     let refuse = |text: String| Failure::new(Exit::Refused, text);
-    let bytes = fs_err::read(file).map_err(|error| refuse(format!("payload: {error}")))?;
+    let bytes = fs_err::read(file).map_err(|error| {
+        refuse(format!("payload: {error}")).with_hint("check the path to the request's body")
+    })?;
     if bytes.len() > PAYLOAD_BYTES_MAX {
         let text = format!("payload `{}`: {} bytes", file.display(), bytes.len());
         return Err(
