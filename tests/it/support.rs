@@ -24,21 +24,6 @@ pub(crate) fn python() -> PathBuf {
     python
 }
 
-/// A document valid under the JSON Schema that its `schema` names.
-pub(crate) fn held_to_schema(text: &str) -> serde_json::Value {
-    let document: serde_json::Value = serde_json::from_str(text).expect("one JSON document");
-    let name = document["schema"].as_str().unwrap().replace('/', ".");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("docs/schemas/{name}.json"));
-    let schema = serde_json::from_slice(&fs_err::read(path).unwrap()).unwrap();
-    let validator = jsonschema::validator_for(&schema).unwrap();
-    let errors: Vec<String> = validator
-        .iter_errors(&document)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
-    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
-    document
-}
-
 /// The `gwtf` program in `folder`, with nothing of the caller's AWS environment.
 pub(crate) fn gwtf(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gwtf"));
