@@ -208,7 +208,8 @@ impl Explain for Error {
         Some(match self {
             Self::NotFound { .. } => "check the path to the model".into(),
             Self::Folder { path, holds: FolderHolds::SavedModel } => format!(
-                "this is a TensorFlow SavedModel: `gwtf convert {} -o model.onnx` makes a model of it",
+                "this is a TensorFlow SavedModel: `python -m tf2onnx.convert --saved-model {} \
+                 --output model.onnx` makes a model of it",
                 path.display()
             ),
             Self::Folder { holds: FolderHolds::Onnx(file), .. } => {
