@@ -6,7 +6,7 @@ use super::foreign::Foreign;
 use super::runtime_support::Unsupported;
 use crate::error::{Exit, Explain};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -188,6 +188,23 @@ pub enum Unserved {
 impl FormatError {
     pub(super) fn corrupted(at_byte: u64, what: impl Into<Cow<'static, str>>) -> Self {
         Self::Corrupted { at_byte, what: what.into() }
+    }
+}
+
+impl Error {
+    /// The same error as one of the file at `path`, when a copy of that file was read.
+    pub fn about(mut self, path: &Path) -> Self {
+        match &mut self {
+            Self::NotFound { path: read }
+            | Self::Folder { path: read, .. }
+            | Self::NotRegular { path: read }
+            | Self::Format { path: read, .. }
+            | Self::ExternalMissing { path: read, .. }
+            | Self::ExternalTooShort { path: read, .. } => *read = path.to_path_buf(),
+            // It is the copy that cannot be opened.
+            Self::Open(_) => {}
+        }
+        self
     }
 }
 
