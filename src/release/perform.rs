@@ -230,6 +230,48 @@ mod tests {
     }
 
     #[test]
+    fn a_model_replaced_all_the_time_is_released_as_what_was_copied() {
+        let folder = tempfile::tempdir().unwrap();
+        let model = folder.path().join("given.onnx");
+        let replace = |name: &str| {
+            let scratch = folder.path().join("scratch");
+            fs_err::write(&scratch, bytes(name)).unwrap();
+            fs_err::rename(&scratch, &model).unwrap();
+        };
+        replace("iris");
+        let deploy = |n: usize| {
+            let store = Store::new(&folder.path().join(n.to_string()));
+            let at = Timestamp::from(UNIX_EPOCH);
+            let stamp = Stamp { at, by: "ada".to_owned(), git_commit: None };
+            let new = NewVersion {
+                endpoint: "iris".to_owned(),
+                version: "v1".parse().unwrap(),
+                model: model.clone(),
+                canary_percent: None,
+                canary_percent_default: None,
+                allow_breaking: false,
+            };
+            // A file that changes while it is copied may be refused.
+            let released = deploy(&store, new, Holder { pid: 4711, since: at }, stamp).ok()?;
+            let kept = released.ledger.versions()[0].clone();
+            let facts = onnx::read_facts(&store.model_path(&kept.artefact)).unwrap();
+            Some((kept.signature, facts.signature))
+        };
+        let released: Vec<(Signature, Signature)> = std::thread::scope(|scope| {
+            let deploys = scope.spawn(|| (0..20).filter_map(deploy).collect());
+            while !deploys.is_finished() {
+                replace("iris-breaking");
+                replace("iris");
+            }
+            deploys.join().unwrap()
+        });
+        assert!(!released.is_empty());
+        for (recorded, copied) in released {
+            assert_eq!(recorded, copied);
+        }
+    }
+
+    #[test]
     fn other_external_data_after_the_copy_are_refused() {
         for (before, after) in [("iris", "external-data"), ("external-data", "iris")] {
             let (model, refused) = stage_replaced(before, bytes(after));
