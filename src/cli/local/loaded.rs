@@ -48,7 +48,8 @@ impl Source {
         })
     }
 
-    /// What the ledger says; versions of `before` whose bytes are the same stay loaded.
+    /// What the ledger says; versions of `before` whose bytes are the same stay loaded. Others are
+    /// held to their digests first: a file may be a model and not the one that was deployed.
     pub(in crate::cli) fn load_view(
         &self,
         settings: &Settings,
@@ -67,15 +68,19 @@ impl Source {
         let endpoint = settings.endpoint(view.endpoint.as_deref(), settings.model.as_deref());
         let mut services = Vec::new();
         let mut digests = Vec::new();
+        let store = settings.store();
         for version in &view.versions {
-            let tag = version.version.as_str();
-            let kept = before.and_then(|before| before.same(&endpoint, tag, version.digest));
-            let service = match kept {
+            let tag = version.kept.version.as_str();
+            let digest = version.kept.artefact.digest;
+            let service = match before.and_then(|before| before.same(&endpoint, tag, digest)) {
                 Some(service) => service,
-                None => self.open(&endpoint, tag, &version.model_path)?,
+                None => {
+                    store.verify(&version.kept)?;
+                    self.open(&endpoint, tag, &version.model_path)?
+                }
             };
             services.push(service);
-            digests.push(version.digest);
+            digests.push(digest);
         }
         let canary = view.canary.as_ref().map(|canary| CanaryShare {
             version: canary.version.as_str().to_owned(),
