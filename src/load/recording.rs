@@ -83,7 +83,8 @@ pub struct Recording {
     /// request that has to open its connection counts up to the start of connecting: the handshake
     /// is the server's doing, not the generator's.
     pub lateness_us: Histogram<u64>,
-    /// With retries on: from the operation's intended instant to its last attempt's end.
+    /// With retries on: from the operation's intended instant to its last attempt's end. Has every
+    /// operation; one that the run's end cut off counts up to that end, as a lower bound.
     pub operation_time_us: Histogram<u64>,
     /// The same for operations that ended well.
     pub operation_time_ok_us: Histogram<u64>,
