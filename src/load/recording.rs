@@ -47,6 +47,11 @@ pub struct RetryCounts {
     pub attempts_exhausted: u64,
     /// Retries not made because the retry budget was empty.
     pub budget_denied: u64,
+    /// Requests, first attempts and retries, that the modelled clients' own rate limit still held
+    /// back at the end: the clients' choice, not the generator's debt.
+    pub held_back: u64,
+    /// Operations among them of which no attempt was made.
+    pub held_back_operations: u64,
 }
 
 /// What the generator itself used and did.
@@ -161,6 +166,8 @@ impl RetryCounts {
         self.succeeded += other.succeeded;
         self.attempts_exhausted += other.attempts_exhausted;
         self.budget_denied += other.budget_denied;
+        self.held_back += other.held_back;
+        self.held_back_operations += other.held_back_operations;
     }
 }
 

@@ -170,6 +170,8 @@ impl<C: Client> Worker<C> {
             self.in_flight_unsent(&operation, now_ns);
         }
         for operation in self.source.take_held() {
+            self.record.retries.held_back += 1;
+            self.record.retries.held_back_operations += u64::from(operation.attempt == 1);
             self.in_flight_unsent(&operation, now_ns);
         }
         for operation in self.source.take_retries() {
