@@ -122,6 +122,11 @@ impl Attempts {
         self.slots.get_mut(ticket as usize)?.attempt.as_mut()
     }
 
+    /// When a request was due, if it is not over.
+    pub(super) fn intended_ns(&self, ticket: Ticket) -> Option<u64> {
+        self.slots.get(ticket as usize)?.attempt.as_ref().map(|attempt| attempt.intended_ns)
+    }
+
     /// The request added first of those that are left.
     pub(super) fn oldest(&self) -> Option<(Ticket, &Attempt)> {
         let slot = self.slots.get(self.oldest as usize)?;

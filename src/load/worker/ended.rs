@@ -145,10 +145,11 @@ impl<C: Client> Worker<C> {
                     self.with(slot, |client, turn| client.cancel(turn, ticket));
                     self.settle(slot);
                 }
-                // Both lists are in order of start: the oldest of all leads the backlog.
+                // Near the front: both lists are in order of start, up to what one turn starts.
                 Place::Backlog => {
-                    let first = self.backlog.pop_front();
-                    debug_assert_eq!(first, Some(ticket), "the backlog is in order of start");
+                    if let Some(at) = self.backlog.iter().position(|other| *other == ticket) {
+                        self.backlog.remove(at);
+                    }
                 }
             }
         }

@@ -82,7 +82,7 @@ pub(super) struct Worker<C> {
     pool: Pool<C>,
     /// Connections that have more to do though their sockets are silent.
     again: Vec<usize>,
-    /// Requests to be sent once more, each on a fresh connection.
+    /// Requests to be sent once more, if possible each on a fresh connection.
     stale: Vec<Ticket>,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,

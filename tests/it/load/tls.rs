@@ -1,5 +1,7 @@
-//! TLS and HTTP/2 against hyper and rustls with certificates made on the spot.
+//! TLS and HTTP/2 against hyper and rustls with certificates made on the spot, and HTTP/2 against
+//! servers that speak frames by hand to misbehave.
 
+use super::server::{Server, http2};
 use super::{check, counts, open, plan};
 use bytes::Bytes;
 use gwtf::error::{Exit, Explain};
@@ -153,7 +155,7 @@ fn http2_requests_time_out_one_by_one() {
 
 #[test]
 fn http2_to_a_server_of_another_kind_is_an_error_and_no_hang() {
-    let server = super::Server::start(|mut connection| {
+    let server = Server::start(|mut connection| {
         connection.request();
         connection.write(b"HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n");
     });
@@ -187,4 +189,56 @@ fn http2_in_tls_has_to_be_agreed_to() {
     let error = record(&server.tls_plan(HttpVersion::Http2)).unwrap_err();
     assert!(matches!(error, Error::NoHttp2(_)), "{error}");
     assert!(record(&server.tls_plan(HttpVersion::Http1)).is_ok());
+}
+
+/// A plan for a server that speaks frames by hand, over one connection.
+fn by_hand(server: &Server) -> Plan {
+    let plan = plan(server.address, open(100.0, 300));
+    Plan { http_version: HttpVersion::Http2, connections_max: 1, ..plan }
+}
+
+#[test]
+fn http2_requests_refused_together_wait_in_order() {
+    let server = Server::start(|mut connection| {
+        if connection.http2_begin().is_none() {
+            return;
+        }
+        let mut streams = Vec::new();
+        for n in 0..8 {
+            let Some(stream) = connection.http2_request() else { return };
+            if n < 4 { connection.http2_reply(stream) } else { streams.push(stream) }
+        }
+        connection.http2_frame(http2::SETTINGS, 0, 0, http2::NO_MORE_STREAMS);
+        for stream in streams.into_iter().rev() {
+            connection.http2_frame(http2::RST_STREAM, 0, stream, http2::REFUSED_STREAM);
+        }
+        while connection.http2_request().is_some() {}
+    });
+    let timeout = Duration::from_millis(300);
+    let recording = record(&Plan { streams_max: 4, timeout, ..by_hand(&server) }).unwrap();
+    assert_eq!(counts(&recording), [(Outcome::Ok, 4), (Outcome::ClientTimeout, 26)].into());
+    assert_eq!((recording.sent, recording.generator.connections_stale), (8, 4));
+    // Each waited its own time, not that of one it was taken for.
+    let timed_out = &recording.outcomes[&Outcome::ClientTimeout];
+    assert!(timed_out.response_time_us.min() >= 299_000, "{timed_out:?}");
+}
+
+#[test]
+fn a_refused_http2_request_takes_the_room_that_is_left() {
+    let server = Server::start(|mut connection| {
+        let mut requests = 0;
+        let mut next = connection.http2_begin().and_then(|()| connection.http2_request());
+        while let Some(stream) = next {
+            requests += 1;
+            if requests == 30 {
+                connection.http2_frame(http2::RST_STREAM, 0, stream, http2::REFUSED_STREAM);
+            } else {
+                connection.http2_reply(stream);
+            }
+            next = connection.http2_request();
+        }
+    });
+    let recording = record(&by_hand(&server)).unwrap();
+    assert_eq!(counts(&recording), [(Outcome::Ok, 30)].into());
+    assert_eq!(recording.generator.connections_opened, 1);
 }
