@@ -36,7 +36,7 @@ const RETIRE_AFTER_POLLS: u32 = 300;
 Examples:
   gwtf serve model.onnx --throttle 200:100
   gwtf serve --port 8080 --limiter-header
-  curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5.1, 3.5, 1.4, 0.2]]}'")]
+  curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5, 3, 1, 0.2]]}'")]
 pub(super) struct Args {
     /// The model to serve [default: the released versions, else gwtf.toml's model]
     model: Option<PathBuf>,
@@ -82,6 +82,8 @@ pub(super) struct Args {
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
     #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
     allow_unenforced: Vec<Unenforced>,
+    #[arg(long, hide = true, value_name = "PATH")]
+    package: Option<PathBuf>,
 }
 
 /// `SIZE[:DELAY]`.
@@ -116,6 +118,7 @@ struct Serving<'a> {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    super::usage::refuse_planned("--package", args.package.is_some())?;
     let settings = context.settings(None)?;
     let overrides = Overrides {
         throttle: args.throttle,

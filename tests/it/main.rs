@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+/// What `--json` prints against the schemas in `docs/schemas`.
+mod documents;
 /// The twin's stack: AWS's conformance assertions.
 mod gateway;
 /// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.

@@ -62,7 +62,10 @@ impl Aim {
             return Self::at_local(args, context, &settings, keys);
         };
         let (payloads, payload_text) = match args.payload.as_slice() {
-            [] => (vec![requests::plain_get()], "GET without a body".to_owned()),
+            [] => {
+                context.console.talk("no --payload: sending GET requests without a body");
+                (vec![requests::plain_get()], "GET without a body".to_owned())
+            }
             files => (requests::from_files(files)?, files_text(files)),
         };
         let place = Place::Url(url.clone());
@@ -107,7 +110,8 @@ impl Aim {
         }
         let (payloads, payload_text) = match args.payload.as_slice() {
             [] => {
-                let made = requests::from_signature(loaded.live_service().signature(), args.seed)?;
+                let signature = loaded.live_service().signature();
+                let made = requests::from_signature(signature, args.seed, &args.dim)?;
                 let text = format!("POST, {} bytes made from the signature", made.body.len());
                 (vec![made], text)
             }

@@ -35,11 +35,33 @@ impl FromStr for KeyShare {
     }
 }
 
+/// `NAME=N`: a size for an open dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DimSize {
+    pub(super) name: String,
+    pub(super) size: usize,
+}
+
+impl FromStr for DimSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A tensor's name may hold anything, so the last `=` is the one.
+        let (name, size) = text.rsplit_once('=').unwrap_or((text, ""));
+        match size.parse() {
+            Ok(size) if size > 0 && !name.is_empty() => Ok(Self { name: name.to_owned(), size }),
+            _ => Err("write NAME=N with N above 0, for instance length=128".to_owned()),
+        }
+    }
+}
+
 /// `local:N`: generator threads on this machine.
 pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
     match text.split_once(':') {
         Some(("local", n)) => n.parse().map_err(|_| format!("`{n}` is no number of threads")),
-        Some(("ecs", _)) => Err("workers on ECS are not in this build; write local:N".to_owned()),
+        Some(("ecs", _)) => {
+            Err("workers on ECS come with the targets on AWS; write local:N".to_owned())
+        }
         _ => Err("write local:N, for instance local:2".to_owned()),
     }
 }

@@ -1,5 +1,6 @@
 //! The requests of a run: bodies from files, or one made from the model's signature.
 
+use super::plan::DimSize;
 use crate::error::{Exit, Failure};
 use crate::model::Signature;
 use crate::model::payload::render_request;
@@ -40,9 +41,14 @@ fn from_file(file: &Path) -> Result<Payload, Failure> {
     Ok(Payload { method: "POST", content_type: Some(content_type), body: Bytes::from(bytes) })
 }
 
-/// One body made from the signature by the seed.
-pub(super) fn from_signature(signature: &Signature, seed: u64) -> Result<Payload, Failure> {
-    let inputs = sample_inputs(signature, seed, &Options::default())?;
+/// One body made from the signature by the seed; `sizes` are those of open dimensions.
+pub(super) fn from_signature(
+    signature: &Signature,
+    seed: u64,
+    sizes: &[DimSize],
+) -> Result<Payload, Failure> {
+    let open_sizes = sizes.iter().map(|dim| (dim.name.clone(), dim.size)).collect();
+    let inputs = sample_inputs(signature, seed, &Options { open_sizes })?;
     let body = render_request(&inputs, signature)?;
     Ok(Payload { method: "POST", content_type: Some("application/json"), body: Bytes::from(body) })
 }
