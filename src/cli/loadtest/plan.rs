@@ -66,10 +66,16 @@ pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `Name: value`.
-pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
+/// `Name: value` each. Not clap's to parse: it shows what it refuses, and that may be a credential.
+pub(super) fn headers(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let header = |text: &String| {
+        let (name, value) = text.split_once(':').ok_or_else(|| {
+            Failure::new(Exit::Refused, "--header: a header without a colon")
+                .with_hint("write it as `Name: value`")
+        })?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    texts.iter().map(header).collect()
 }
 
 /// The plan of one run against `url`, at `rate_rps` when a search says so.
@@ -128,7 +134,7 @@ fn requests(
     aim: &Aim,
     target: &Target,
 ) -> Result<Vec<Request>, Failure> {
-    let mut headers = args.header.clone();
+    let mut headers = headers(&args.header)?;
     if let Some(name) = &args.bearer_from {
         let token = context.environment.get(name).ok_or_else(|| {
             Failure::new(Exit::Refused, format!("--bearer-from: `{name}` is not set"))

@@ -1,0 +1,27 @@
+//! `loadtest` through the program: what it refuses and what it says of it.
+
+use crate::support::gwtf;
+use std::path::Path;
+
+/// Runs `gwtf loadtest` in `folder`; its exit code and stderr.
+fn loadtest(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = gwtf(folder).arg("loadtest").args(arguments).output().unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// A URL or a header may hold a password, whatever else is wrong with it.
+#[test]
+fn no_refusal_shows_a_password() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases: [&[&str]; 4] = [
+        &["--url", "ftp://user:hunter2@h/"],
+        &["--url", "http://user:hunter2@h:99999/"],
+        &["--url", "http://user:hunter2@[bad/"],
+        &["--url", "http://h/", "--header", "authorization Bearer hunter2"],
+    ];
+    for case in cases {
+        let (code, text) = loadtest(folder.path(), &[case, &["--rps", "1"]].concat());
+        assert_eq!(code, 2, "{case:?}: {text}");
+        assert!(text.contains("error: ") && !text.contains("hunter2"), "{case:?}: {text}");
+    }
+}
