@@ -30,7 +30,7 @@ const RETIRE_AFTER_POLLS: u32 = 300;
 ///
 /// Without MODEL the versions of the ledger are served, and a `deploy`, `promote` or `rollback` is
 /// followed at once, without dropping or failing a request. Ctrl-C stops taking requests and lets
-/// those under way end.
+/// those under way end; again, it ends at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -199,8 +199,7 @@ impl Serving<'_> {
         self.announce(&hosted, loaded)?;
         // Ends on a signal; a sender that is gone is one too.
         let _ = interrupts.recv();
-        hosted.stop();
-        Ok(Exit::Done)
+        Ok(self.drain(hosted, interrupts))
     }
 
     fn serve_twin(
@@ -223,16 +222,27 @@ impl Serving<'_> {
         let hosted = Hosted::start(self.address(), front, HostOptions::default(), local::cores())?;
         self.announce(&hosted, &loaded)?;
         self.follow(loaded, follower, &twin, &upstream, interrupts);
-        self.context.console.talk("stopping: requests under way may end");
-        let drained = hosted.stop();
-        if !drained {
-            self.context.console.talk("some requests did not end in time");
-        }
+        let exit = self.drain(hosted, interrupts);
         if let Some(log) = log {
             log.flush();
             self.say_lost_lines(&log.status());
         }
-        Ok(Exit::Done)
+        Ok(exit)
+    }
+
+    /// Lets requests under way end, unless a second signal says not to.
+    fn drain(&self, hosted: Hosted, interrupts: &Receiver<()>) -> Exit {
+        let console = &self.context.console;
+        console.talk("stopping: requests under way may end; interrupt again to stop at once");
+        match hosted.stop_unless(interrupts) {
+            None => Exit::Interrupted,
+            Some(drained) => {
+                if !drained {
+                    console.talk("some requests did not end in time");
+                }
+                Exit::Done
+            }
+        }
     }
 
     /// Puts releases in force until a signal comes.

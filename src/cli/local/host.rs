@@ -3,8 +3,13 @@
 use crate::error::{Exit, Failure};
 use crate::serve::http::{Answer, HostOptions, serve};
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// Between two looks at whether a host that was stopped has ended.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// An HTTP host that runs until it is stopped.
 pub(in crate::cli) struct Hosted {
@@ -63,6 +68,20 @@ impl Hosted {
     /// Where it listens.
     pub(in crate::cli) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Stops it like [`Hosted::stop`], but leaves off at the next interrupt: `None` then.
+    pub(in crate::cli) fn stop_unless(self, interrupts: &Receiver<()>) -> Option<bool> {
+        // A host that has ended already needs no telling.
+        let _ = self.stop.send(());
+        while !self.thread.is_finished() {
+            match interrupts.recv_timeout(DRAIN_LOOK_EVERY) {
+                Ok(()) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Some(self.thread.join().unwrap_or(false))
     }
 
     /// Stops it; whether every open request ended in time.
