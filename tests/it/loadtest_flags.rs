@@ -1,6 +1,6 @@
 //! `loadtest` through the program: what it refuses and what it says of it.
 
-use crate::support::gwtf;
+use crate::support::{fixture, gwtf};
 use std::path::Path;
 
 /// Runs `gwtf loadtest` in `folder`; its exit code and stderr.
@@ -23,5 +23,19 @@ fn no_refusal_shows_a_password() {
         let (code, text) = loadtest(folder.path(), &[case, &["--rps", "1"]].concat());
         assert_eq!(code, 2, "{case:?}: {text}");
         assert!(text.contains("error: ") && !text.contains("hunter2"), "{case:?}: {text}");
+    }
+}
+
+/// A file need not have an end.
+#[test]
+fn endless_files_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("models/iris/model.onnx");
+    for flag in ["--payload", "--baseline", "--cacert"] {
+        let arguments = [model.to_str().unwrap(), "--rps", "1", flag, "/dev/zero"];
+        let (code, text) = loadtest(folder.path(), &arguments);
+        assert_eq!(code, 2, "{flag}: {text}");
+        let refusal = format!("{} `/dev/zero`: more than ", flag.trim_start_matches('-'));
+        assert!(text.contains(&refusal), "{flag}: {text}");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::aim::Aim;
 use super::{Args, Context};
+use crate::cli::input;
 use crate::error::{Exit, Failure};
 use crate::load::plan::{HttpVersion, Pace, Plan, Request, Target, TlsOptions, WeightedKey};
 use crate::load::report::RunFacts;
@@ -12,6 +13,8 @@ use crate::release::Timestamp;
 use std::str::FromStr;
 use std::time::SystemTime;
 
+/// The most bytes of a file of CA certificates: a system's whole store takes a quarter of one MiB.
+const CACERT_BYTES_MAX: usize = 16 << 20;
 /// Connections of a closed loop when none are given.
 const CLOSED_CONNECTIONS_DEFAULT: usize = 64;
 
@@ -99,17 +102,13 @@ pub(super) fn plan(
     plan.tls = TlsOptions {
         extra_ca_pem: match &args.cacert {
             None => None,
-            Some(path) => Some(fs_err::read(path).map_err(machine)?),
+            Some(path) => Some(input::read_file("cacert", path, CACERT_BYTES_MAX)?),
         },
         insecure: args.insecure,
     };
     plan.workers = args.workers;
     plan.seed = args.seed;
     Ok(plan)
-}
-
-fn machine(error: std::io::Error) -> Failure {
-    Failure::new(Exit::Refused, error.to_string())
 }
 
 fn pace(args: &Args, rate_rps: Option<f64>) -> Result<Pace, Failure> {

@@ -1,6 +1,7 @@
 //! Where a report goes: the terminal or stdout, and the files asked for.
 
 use super::Context;
+use crate::cli::input;
 use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::baseline;
@@ -18,8 +19,7 @@ pub(super) fn formats(paths: &[PathBuf]) -> Result<Formats<'_>, Failure> {
 
 /// An earlier report.
 pub(super) fn read_baseline(path: &Path) -> Result<Report, Failure> {
-    let bytes = fs_err::read(path)
-        .map_err(|error| Failure::new(Exit::Refused, format!("baseline: {error}")))?;
+    let bytes = input::read_file("baseline", path, baseline::REPORT_BYTES_MAX)?;
     let report = baseline::read(&bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {
