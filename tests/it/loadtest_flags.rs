@@ -1,6 +1,7 @@
 //! `loadtest` through the program: what it refuses and what it says of it.
 
-use crate::support::{fixture, gwtf};
+use crate::support::{fixture, gwtf, held_to_schema};
+use serde_json::Value;
 use std::path::Path;
 
 /// Runs `gwtf loadtest` in `folder`; its exit code and stderr.
@@ -38,4 +39,33 @@ fn endless_files_are_refused() {
         let refusal = format!("{} `/dev/zero`: more than ", flag.trim_start_matches('-'));
         assert!(text.contains(&refusal), "{flag}: {text}");
     }
+}
+
+/// The report of a run of 200 ms in an empty folder, and its exit code.
+fn report(arguments: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("models/iris/model.onnx");
+    let mut command = gwtf(folder.path());
+    command.arg("loadtest").arg(model).args(arguments).arg("--json");
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(!output.stdout.is_empty(), "{text}");
+    let document = held_to_schema(&String::from_utf8(output.stdout).unwrap());
+    (output.status.code().unwrap(), document)
+}
+
+/// The hint says that a variable is enough.
+#[test]
+fn the_environment_names_keys_that_no_configuration_does() {
+    let arguments = ["--rps", "20", "--duration", "200ms", "--key", "gold=1"];
+    let value = "a-value-of-enough-characters";
+    let (_, document) = report(&arguments, &[("GWTF_KEY_GOLD", value)]);
+    assert_eq!(document["outcomes"]["ok"]["count"], 4, "{document:#}");
+
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("models/iris/model.onnx");
+    let (code, text) =
+        loadtest(folder.path(), &[&[model.to_str().unwrap()], &arguments[..]].concat());
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("no API key is named `gold`"), "{text}");
 }

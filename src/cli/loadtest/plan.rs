@@ -96,7 +96,7 @@ pub(super) fn plan(
         plan.connections_max = connections;
     }
     plan.timeout = args.timeout;
-    plan.keys = keys(args, aim)?;
+    plan.keys = keys(args, context, aim)?;
     plan.retry = args.retry;
     plan.http_version = if args.http2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
     plan.tls = TlsOptions {
@@ -161,11 +161,16 @@ fn requests(
     Ok(aim.payloads.iter().map(request).collect())
 }
 
-fn keys(args: &Args, aim: &Aim) -> Result<Vec<WeightedKey>, Failure> {
+/// The keys with their values: those of gwtf.toml, and any other that the environment sets.
+fn keys(args: &Args, context: &Context, aim: &Aim) -> Result<Vec<WeightedKey>, Failure> {
     args.key
         .iter()
         .map(|share| {
-            let key = aim.key(&share.name).ok_or_else(|| {
+            let key = match aim.key(&share.name) {
+                Some(key) => Some(key.clone()),
+                None => context.environment.api_key(&share.name)?,
+            };
+            let key = key.ok_or_else(|| {
                 Failure::new(Exit::Refused, format!("--key: no API key is named `{}`", share.name))
                     .with_hint(format!(
                         "name it in a usage plan's `keys` in gwtf.toml, or set {}",
