@@ -69,3 +69,15 @@ fn the_environment_names_keys_that_no_configuration_does() {
     assert_eq!(code, 2, "{text}");
     assert!(text.contains("no API key is named `gold`"), "{text}");
 }
+
+/// A ramp is told from a step to its last rate.
+#[test]
+fn ramps_are_reported_with_both_rates() {
+    let (_, document) = report(&["--stages", "100ms:20..60,100ms:60"], &[]);
+    let stages = document["schedule"]["stages"].as_array().unwrap();
+    assert_eq!(stages.len(), 2, "{document:#}");
+    assert_eq!(stages[0]["rate_from_rps"], 20.0);
+    assert_eq!(stages[0]["rate_rps"], 60.0);
+    assert!(stages[1].get("rate_from_rps").is_none(), "{document:#}");
+    assert_eq!(stages[1]["rate_rps"], 60.0);
+}

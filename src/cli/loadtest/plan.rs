@@ -244,6 +244,8 @@ fn schedule_facts(plan: &Plan) -> ScheduleFacts {
                         .iter()
                         .map(|stage| Stage {
                             duration_s: stage.duration.as_secs_f64(),
+                            rate_from_rps: (stage.from_rps != stage.to_rps)
+                                .then_some(stage.from_rps),
                             rate_rps: stage.to_rps,
                         })
                         .collect(),
