@@ -10,7 +10,6 @@ use crate::gateway::Twin;
 use crate::gateway::access_log::{FileSink, FileSinkStatus};
 use crate::release::watch::Follower;
 use crate::runtime::Batching;
-use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Throttle};
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
@@ -195,7 +194,7 @@ impl Serving<'_> {
             &loaded.live,
             self.settings.integration_timeout,
         );
-        let hosted = Hosted::start(self.address(), direct, HostOptions::default(), local::cores())?;
+        let hosted = Hosted::start(self.address(), direct, local::host_options(), local::cores())?;
         self.announce(&hosted, loaded)?;
         // Ends on a signal; a sender that is gone is one too.
         let _ = interrupts.recv();
@@ -219,7 +218,7 @@ impl Serving<'_> {
         };
         let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
         let front = Front { twin: Arc::clone(&twin), upstream: Arc::clone(&upstream) };
-        let hosted = Hosted::start(self.address(), front, HostOptions::default(), local::cores())?;
+        let hosted = Hosted::start(self.address(), front, local::host_options(), local::cores())?;
         self.announce(&hosted, &loaded)?;
         self.follow(loaded, follower, &twin, &upstream, interrupts);
         let exit = self.drain(hosted, interrupts);

@@ -81,3 +81,29 @@ fn ramps_are_reported_with_both_rates() {
     assert!(stages[1].get("rate_from_rps").is_none(), "{document:#}");
     assert_eq!(stages[1]["rate_rps"], 60.0);
 }
+
+/// The generator and the twin share one process: both need a file for each connection.
+#[test]
+fn own_want_of_open_files_never_passes_for_the_targets_errors() {
+    let model = fixture("models/iris/model.onnx");
+    let run = |limit: &str, connections: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        let script = format!("ulimit {limit} && exec \"$@\"");
+        let program = gwtf(folder.path()).get_program().to_owned();
+        let mut shell = std::process::Command::new("sh");
+        shell.current_dir(folder.path()).args(["-c", &script, "sh"]).arg(program);
+        shell.arg("loadtest").arg(&model).args(["--rps", "max", "--duration", "300ms", "--json"]);
+        shell.args(connections).output().unwrap()
+    };
+    let many = ["--connections", "200"];
+    let raised = run("-S -n 256", &many);
+    let text = String::from_utf8_lossy(&raised.stderr).into_owned();
+    assert_eq!(raised.status.code(), Some(0), "{text}");
+    let document = held_to_schema(&String::from_utf8(raised.stdout).unwrap());
+    assert_eq!(document["groups"]["error"]["count"], 0, "{document:#}");
+
+    let refused = run("-n 256", &many);
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert_eq!(refused.status.code(), Some(3), "{text}");
+    assert!(text.contains("need 528 open files, more than the limit of 256"), "{text}");
+}

@@ -160,7 +160,7 @@ fn one_run(
     rate_rps: Option<f64>,
     stop: &StopFlag,
 ) -> Result<Report, Failure> {
-    let running = aim.start()?;
+    let running = aim.start(plan::connections(args, aim))?;
     let plan = plan::plan(args, context, aim, running.url(), rate_rps)?;
     let mut view = view::LiveView::new(&context.console, plan.duration());
     let recording = load::run(&plan, &mut view, stop)?;

@@ -17,6 +17,8 @@ use std::time::SystemTime;
 const CACERT_BYTES_MAX: usize = 16 << 20;
 /// Connections of a closed loop when none are given.
 const CLOSED_CONNECTIONS_DEFAULT: usize = 64;
+/// The same of an open loop, which opens them on demand.
+const OPEN_CONNECTIONS_DEFAULT: usize = 1_000;
 
 /// `NAME=WEIGHT`; the weight is 1 when left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -91,10 +93,9 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let target = Target::parse(url)?;
     let requests = requests(args, context, aim, &target)?;
-    let mut plan = Plan::new(target, requests, pace(args, rate_rps)?);
-    if let Some(connections) = args.connections {
-        plan.connections_max = connections;
-    }
+    let connections = connections(args, aim);
+    let mut plan = Plan::new(target, requests, pace(args, connections, rate_rps)?);
+    plan.connections_max = connections;
     plan.timeout = args.timeout;
     plan.keys = keys(args, context, aim)?;
     plan.retry = args.retry;
@@ -111,7 +112,16 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-fn pace(args: &Args, rate_rps: Option<f64>) -> Result<Pace, Failure> {
+/// The most connections of a run.
+pub(super) fn connections(args: &Args, aim: &Aim) -> usize {
+    let usual = match args.rps {
+        Some(Rate::Max) => CLOSED_CONNECTIONS_DEFAULT,
+        _ => OPEN_CONNECTIONS_DEFAULT,
+    };
+    args.connections.unwrap_or_else(|| aim.connections_default(usual))
+}
+
+fn pace(args: &Args, connections: usize, rate_rps: Option<f64>) -> Result<Pace, Failure> {
     let rate = rate_rps.map(Rate::PerSecond).or(args.rps);
     Ok(match (&args.stages, rate) {
         (Some(stages), _) => {
@@ -120,10 +130,7 @@ fn pace(args: &Args, rate_rps: Option<f64>) -> Result<Pace, Failure> {
         (None, Some(Rate::PerSecond(rate_rps))) => {
             Pace::Open(Schedule::constant(rate_rps, args.duration, args.arrivals, args.seed)?)
         }
-        (None, _) => Pace::Closed {
-            connections: args.connections.unwrap_or(CLOSED_CONNECTIONS_DEFAULT),
-            duration: args.duration,
-        },
+        (None, _) => Pace::Closed { connections, duration: args.duration },
     })
 }
 

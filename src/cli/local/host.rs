@@ -1,6 +1,7 @@
 //! A running HTTP host on threads of its own.
 
 use crate::error::{Exit, Failure};
+use crate::load::open_files;
 use crate::serve::http::{Answer, HostOptions, serve};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -10,6 +11,17 @@ use tokio::sync::oneshot;
 
 /// Between two looks at whether a host that was stopped has ended.
 const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Open files of a process with a host, beside the connections: models, logs, the runtime's own.
+pub(in crate::cli) const OPEN_FILES_BESIDE: u64 = 128;
+
+/// The usual options, with no more connections than this process may have files open.
+pub(in crate::cli) fn host_options() -> HostOptions {
+    let usual = HostOptions::default();
+    let limit = open_files::raise(usual.connections_max as u64 + OPEN_FILES_BESIDE);
+    let room = usize::try_from(limit.saturating_sub(OPEN_FILES_BESIDE)).unwrap_or(usize::MAX);
+    HostOptions { connections_max: usual.connections_max.min(room.max(1)), ..usual }
+}
 
 /// An HTTP host that runs until it is stopped.
 pub(in crate::cli) struct Hosted {
