@@ -28,13 +28,14 @@ fn read(what: &str, path: &Path, source: impl Read, bytes_max: usize) -> Result<
     read.map_err(|error| unreadable(what, &error))?;
     if bytes.len() > bytes_max {
         let text = format!("{what} `{}`: more than {bytes_max} bytes", path.display());
-        return Err(Failure::new(Exit::Refused, text));
+        return Err(Failure::new(Exit::Refused, text).with_hint("give a smaller file"));
     }
     Ok(bytes)
 }
 
 fn unreadable(what: &str, error: &io::Error) -> Failure {
     Failure::new(Exit::Refused, format!("{what}: {error}"))
+        .with_hint("check the path, and whether the file may be read")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use crate::config::{Settings, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::gateway::Twin;
 use crate::gateway::access_log::{FileSink, FileSinkStatus};
+use crate::release::View;
 use crate::release::watch::Follower;
 use crate::runtime::Batching;
 use crate::spec::{ApiKey, Auth, Throttle};
@@ -21,9 +22,11 @@ use std::time::Duration;
 
 /// How often the ledger is looked at.
 const FOLLOW_EVERY: Duration = Duration::from_millis(100);
-/// Polls after a release until versions that are gone are unloaded: longer than any request that
-/// began before it may take (29 s).
-const RETIRE_AFTER_POLLS: u32 = 300;
+/// Polls between two tries to load a release: two seconds.
+const RETRY_EVERY_POLLS: u64 = 20;
+/// Polls after a release until versions that are gone are unloaded: a second, for requests that
+/// read the contract before the release and their version after it.
+const RETIRE_AFTER_POLLS: u64 = 10;
 
 /// Serve a model, or the released versions, behind the twin
 ///
@@ -75,7 +78,7 @@ pub(super) struct Args {
     /// Join waiting requests into runs of up to SIZE rows, waiting DELAY at most: `16`, `16:5ms`
     #[arg(long, value_name = "SIZE[:DELAY]")]
     batch: Option<BatchChoice>,
-    /// Serve without the twin: no limits, no validation, no access log
+    /// Serve without the twin: no limits, no validation, no access log, and no following of releases
     #[arg(long, conflicts_with_all = ["throttle", "account_throttle", "limiter_header", "best_effort", "access_log"])]
     bare: bool,
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
@@ -164,13 +167,14 @@ impl Serving<'_> {
     fn run(self) -> Result<Exit, Failure> {
         let model =
             self.args.model.as_ref().map(|model| self.context.environment.folder().join(model));
-        let released = model.is_none() && self.settings.store().has_ledger();
-        let follower = match released {
-            true => Some(Follower::new(self.settings.store())?),
-            false => None,
+        // Unless a file is named, releases are followed, also the first one.
+        let follower = match model {
+            None => Some(Follower::new(self.settings.store())?),
+            Some(_) => None,
         };
-        let loaded = match (&follower, model.or_else(|| self.settings.model.clone())) {
-            (Some(follower), _) => self.source.load_view(&self.settings, follower.view(), None)?,
+        let view = follower.as_ref().map(Follower::view).filter(|view| view.live.is_some());
+        let loaded = match (view, model.or_else(|| self.settings.model.clone())) {
+            (Some(view), _) => self.source.load_view(&self.settings, view, None)?,
             (None, Some(model)) => self.source.load_model(&self.settings, &model)?,
             (None, None) => return Err(nothing_to_serve()),
         };
@@ -244,7 +248,8 @@ impl Serving<'_> {
         }
     }
 
-    /// Puts releases in force until a signal comes.
+    /// Puts releases in force until a signal comes. One that does not load is tried again, since
+    /// what stood in its way may pass; until then the release before it stays in force.
     fn follow(
         &self,
         mut loaded: Loaded,
@@ -254,33 +259,44 @@ impl Serving<'_> {
         interrupts: &Receiver<()>,
     ) {
         let console = &self.context.console;
-        let mut retire_in_polls: Option<u32> = None;
+        let mut pending: Option<View> = None;
+        let mut said = false;
+        let mut polls: u64 = 0;
+        let mut retire_at_poll: Option<u64> = None;
         loop {
             match interrupts.recv_timeout(FOLLOW_EVERY) {
                 Err(RecvTimeoutError::Timeout) => {}
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
             }
             let Some(follower) = &mut follower else { continue };
-            let polled = follower.poll().map_err(Failure::from);
-            match polled.map(|view| view.cloned()) {
-                Ok(None) => {
-                    retire_in_polls = retire_in_polls.and_then(|polls| polls.checked_sub(1));
-                    if retire_in_polls == Some(0) {
-                        upstream.replace(loaded.versions());
-                    }
+            polls += 1;
+            if retire_at_poll.is_some_and(|at| at <= polls) {
+                upstream.replace(loaded.versions());
+                retire_at_poll = None;
+            }
+            match follower.poll() {
+                Ok(None) if !polls.is_multiple_of(RETRY_EVERY_POLLS) => continue,
+                Ok(None) => {}
+                // A ledger that is gone takes nothing away from those who are served.
+                Ok(Some(view)) => {
+                    pending = view.live.is_some().then(|| view.clone());
+                    said = false;
                 }
-                Ok(Some(view)) => match self.release(&view, &loaded, twin, upstream) {
-                    Ok(next) => {
-                        console.talk(&format!("{} is live", next.live));
-                        loaded = next;
-                        retire_in_polls = Some(RETIRE_AFTER_POLLS);
-                    }
-                    Err(failure) => {
-                        console.error(&failure);
-                        console.talk(&format!("{} stays live", loaded.live));
-                    }
-                },
-                Err(failure) => console.error(&failure),
+                Err(error) => console.error(&error.into()),
+            }
+            let Some(view) = &pending else { continue };
+            match self.release(view, &loaded, twin, upstream) {
+                Ok(next) => {
+                    console.talk(&format!("{} is live", next.live));
+                    (loaded, pending) = (next, None);
+                    retire_at_poll = Some(polls + RETIRE_AFTER_POLLS);
+                }
+                Err(failure) if !said => {
+                    console.error(&failure);
+                    console.talk(&format!("{} stays live; trying again", loaded.live));
+                    said = true;
+                }
+                Err(_) => {}
             }
         }
     }
@@ -289,7 +305,7 @@ impl Serving<'_> {
     /// one that is not loaded; those that went away last.
     fn release(
         &self,
-        view: &crate::release::View,
+        view: &View,
         before: &Loaded,
         twin: &Twin,
         upstream: &LocalUpstream,

@@ -15,9 +15,10 @@ pub(super) const TIMER: Token = Token(usize::MAX - 1);
 /// The longest sleep: within it a raised stop flag is seen.
 pub(super) const SLEEP_MAX_NS: u64 = 100_000_000;
 /// What is nearer than this is spun for: a sleep would take about as long.
-const SPIN_NS: u64 = 4_000;
-/// Bounds of the delay that the timer is set early by.
+const SPIN_NS: u64 = 8_000;
+/// The most that the timer is set early by, and the step in which that follows the delays.
 const LEAD_MAX_NS: u64 = 60_000;
+const LEAD_STEP_NS: u64 = 200;
 /// Events taken at once.
 const EVENTS: usize = 1_024;
 
@@ -31,15 +32,20 @@ pub(super) struct Sleeper {
     lead_ns: u64,
     /// The instant that the timer was last set to.
     armed_ns: u64,
+    /// Shortest time between two wakings for sends.
+    window_ns: u64,
+    /// The send instant last woken for.
+    woken_for_ns: u64,
 }
 
 impl Sleeper {
-    /// A poll with its timer.
-    pub(super) fn new() -> io::Result<Self> {
+    /// A poll with its timer, which wakes for sends at most once in `window`.
+    pub(super) fn new(window: Duration) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry())?;
         let events = Events::with_capacity(EVENTS);
-        Ok(Self { poll, events, timer, lead_ns: 5_000, armed_ns: 0 })
+        let window_ns = window.as_nanos() as u64;
+        Ok(Self { poll, events, timer, lead_ns: 5_000, armed_ns: 0, window_ns, woken_for_ns: 0 })
     }
 
     /// Where sockets are registered.
@@ -62,19 +68,22 @@ impl Sleeper {
     ) -> io::Result<()> {
         let now_ns = clock.now_ns();
         let longest_ns = other_ns.saturating_sub(now_ns).min(SLEEP_MAX_NS);
+        let held_ns = self.woken_for_ns + self.window_ns;
+        let send_ns = send_ns.map(|at_ns| if at_ns > now_ns { at_ns.max(held_ns) } else { at_ns });
         let Some(send_ns) = send_ns.filter(|at| at.saturating_sub(now_ns) <= longest_ns) else {
             // Rounded up, so that the loop does not turn idly for the last millisecond.
             return self.poll_for(Duration::from_nanos(longest_ns));
         };
-        let wake_ns = send_ns.saturating_sub(self.lead_ns);
-        if wake_ns <= now_ns + SPIN_NS {
+        if send_ns <= now_ns + SPIN_NS {
             // Looking is what the spinning does: replies must not starve when the gaps are short.
             self.look()?;
             while self.events.is_empty() && clock.now_ns() < send_ns {
                 self.look()?;
             }
+            self.woken_for_ns = send_ns;
             return Ok(());
         }
+        let wake_ns = send_ns.saturating_sub(self.lead_ns).max(now_ns + 1);
         if self.armed_ns != wake_ns {
             self.timer.set(wake_ns - now_ns)?;
             self.armed_ns = wake_ns;
@@ -83,10 +92,20 @@ impl Sleeper {
         let rung = Timer::RINGS && self.events.iter().any(|event| event.token() == TIMER)
             || !Timer::RINGS && self.events.is_empty();
         if rung {
-            let late_ns = clock.now_ns().saturating_sub(wake_ns).min(LEAD_MAX_NS);
-            self.lead_ns = (self.lead_ns * 15 + late_ns) / 16;
+            self.woken_for_ns = send_ns;
+            self.learn(clock.now_ns().saturating_sub(wake_ns));
         }
         Ok(())
+    }
+
+    /// Lets the lead follow the quartile of the delays: a quarter of the wakings are early, and what
+    /// they wait for is spun away; the others are late by what little the delays differ.
+    fn learn(&mut self, late_ns: u64) {
+        if late_ns > self.lead_ns {
+            self.lead_ns = (self.lead_ns + LEAD_STEP_NS).min(LEAD_MAX_NS);
+        } else {
+            self.lead_ns = self.lead_ns.saturating_sub(3 * LEAD_STEP_NS);
+        }
     }
 
     fn poll_for(&mut self, timeout: Duration) -> io::Result<()> {

@@ -1,5 +1,8 @@
 //! What every integration test needs: fixture paths, a clean folder, the program.
 
+/// A running `gwtf serve` and a plain HTTP client.
+pub(crate) mod served;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -7,6 +10,18 @@ use std::process::Command;
 /// A path under `fixtures/`.
 pub(crate) fn fixture(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(relative)
+}
+
+/// A fixture model's path as an argument.
+pub(crate) fn model(name: &str) -> String {
+    fixture("models").join(name).join("model.onnx").to_str().unwrap().to_owned()
+}
+
+/// The environment that `tests/run` makes: its interpreter, clients and published models.
+pub(crate) fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-env/bin/python");
+    assert!(python.is_file(), "{} is missing: run tests/run", python.display());
+    python
 }
 
 /// The `gwtf` program in `folder`, with nothing of the caller's AWS environment.

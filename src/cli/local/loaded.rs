@@ -85,10 +85,18 @@ impl Source {
     }
 
     fn open(&self, endpoint: &str, tag: &str, path: &Path) -> Result<Arc<ModelService>, Failure> {
-        onnx::check_runtime(&onnx::read_facts(path)?)?;
+        check_runtime(path)?;
         let pool = Pool::open(&self.engine, path, &self.pool.options())?;
         Ok(Arc::new(ModelService::new(endpoint, tag, pool)))
     }
+}
+
+/// Refuses a model that is newer than the runtime, with words that the runtime does not have.
+pub(in crate::cli) fn check_runtime(path: &Path) -> Result<(), Failure> {
+    onnx::check_runtime(&onnx::read_facts(path)?).map_err(|error| {
+        let failure = Failure::from(error);
+        Failure { message: format!("model `{}`: {}", path.display(), failure.message), ..failure }
+    })
 }
 
 impl Loaded {

@@ -1,4 +1,4 @@
-//! A schedule's arrivals one by one: see the formulae in [`super`].
+//! A schedule's arrivals one by one: see the formulae in the module above.
 
 use super::super::seeded::{self, Stream};
 use super::{ArrivalProcess, Schedule, Stage};
@@ -58,7 +58,9 @@ impl Arrivals {
             let expected = stage.expected();
             let inside = (count - self.stage_count).max(0.0);
             if inside < expected - COUNT_TOLERANCE {
-                let offset_ns = stage.offset_ns(inside).min(stage.duration.as_nanos() as f64);
+                // Rounding must not carry an arrival past the end, where nobody waits for it.
+                let last_ns = stage.duration.as_nanos() as f64 - 1.0;
+                let offset_ns = stage.offset_ns(inside).min(last_ns);
                 return Some((self.stage_start_ns + offset_ns).round() as u64);
             }
             self.stage_count += expected;

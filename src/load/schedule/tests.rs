@@ -72,6 +72,15 @@ fn a_ramp_follows_the_integral_of_its_rate() {
 }
 
 #[test]
+fn every_arrival_lies_before_the_end() {
+    for text in ["1ms:10000000", "10s:600..0", "300ms:0..10000000,1us:10000000", "7s:0.3"] {
+        let schedule = staged(text, ArrivalProcess::Constant);
+        let end_ns = schedule.duration().as_nanos() as u64;
+        assert!(schedule.arrivals(0, 1).all(|arrival| arrival.at_ns < end_ns), "{text}");
+    }
+}
+
+#[test]
 fn a_pause_has_no_arrivals() {
     let instants = instants_ns(&staged("1s:10,2s:0,1s:10", ArrivalProcess::Constant));
     assert_eq!(instants.len(), 20);

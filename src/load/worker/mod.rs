@@ -107,7 +107,7 @@ impl<C: Client> Worker<C> {
         let until_ns = plan.duration().as_nanos() as u64;
         let drain_ns = plan.timeout.min(DRAIN_MAX).as_nanos() as u64;
         Ok(Self {
-            sleeper: Sleeper::new()?,
+            sleeper: Sleeper::new(plan.send_window)?,
             source: Source::new(plan, job.part, job.of),
             attempts: Attempts::new(),
             backlog: VecDeque::new(),
@@ -220,7 +220,8 @@ impl<C: Client> Worker<C> {
         });
         // Nothing overtakes the backlog.
         let is_first = self.backlog.is_empty();
-        if let Some(slot) = self.pool.take().filter(|_| is_first) {
+        let slot = if is_first { self.pool.take() } else { None };
+        if let Some(slot) = slot {
             self.start_on(slot, ticket);
             self.settle(slot);
         } else if is_first && self.pool.has_space() {

@@ -100,7 +100,8 @@ async fn answer(
 ) -> Result<http::Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
     let body = body.collect().await.unwrap().to_bytes();
-    let is_right = head.method == "POST" && head.uri.path() == "/predict" && body == "{}";
+    let is_whole = body == "{}" || body.len() == LARGE_BODY_BYTES;
+    let is_right = head.method == "POST" && head.uri.path() == "/predict" && is_whole;
     together.wait().await;
     let status = if is_right { 200 } else { 400 };
     let reply = Full::new(Bytes::from(vec![b'x'; 100_000]));
@@ -113,23 +114,40 @@ fn record(plan: &Plan) -> Result<Recording, Error> {
     Ok(recording)
 }
 
+/// Far above every buffer on the way.
+const LARGE_BODY_BYTES: usize = 8 << 20;
+
 const BOTH: Manner = Manner { alpn: Some(&[b"h2", b"http/1.1"]), together: 1 };
 const PLAIN: Manner = Manner { alpn: None, together: 1 };
 
-#[test]
-fn every_protocol_over_every_transport() {
-    let (plain, tls) = (Hyper::start(PLAIN), Hyper::start(BOTH));
-    let plans = [
+/// The same plan over each protocol and transport.
+fn everywhere(plain: &Hyper, tls: &Hyper) -> [(&'static str, Plan); 4] {
+    [
         ("http/1.1", plain.plan(HttpVersion::Http1)),
         ("http/1.1 in TLS", tls.tls_plan(HttpVersion::Http1)),
         ("http/2", plain.plan(HttpVersion::Http2)),
         ("http/2 in TLS", tls.tls_plan(HttpVersion::Http2)),
-    ];
-    for (name, plan) in plans {
+    ]
+}
+
+#[test]
+fn every_protocol_over_every_transport() {
+    let (plain, tls) = (Hyper::start(PLAIN), Hyper::start(BOTH));
+    for (name, plan) in everywhere(&plain, &tls) {
         let recording = record(&plan).unwrap();
         assert_eq!(counts(&recording), BTreeMap::from([(Outcome::Ok, 30)]), "{name}");
         assert_eq!(recording.lateness_us.len(), 30, "{name}");
         assert!(recording.generator.connections_opened < 30, "{name}: connections are reused");
+    }
+}
+
+#[test]
+fn bodies_larger_than_every_buffer_arrive_whole() {
+    let (plain, tls) = (Hyper::start(PLAIN), Hyper::start(BOTH));
+    for (name, mut plan) in everywhere(&plain, &tls) {
+        plan.requests[0].body = vec![b'b'; LARGE_BODY_BYTES].into();
+        let recording = record(&Plan { pace: open(10.0, 400), ..plan }).unwrap();
+        assert_eq!(counts(&recording), BTreeMap::from([(Outcome::Ok, 4)]), "{name}");
     }
 }
 

@@ -1,0 +1,144 @@
+"""What the benchmarks run: built, found or fetched here, all below `target/bench-tools`."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+HOME = ROOT / "target" / "bench-tools"
+IRIS = ROOT / "fixtures" / "models" / "iris" / "model.onnx"
+PYTHON_PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "onnxruntime==1.32.0", "onnx"]
+
+
+@dataclass
+class Tools:
+    """Paths of programs; `None` is one that could not be had."""
+
+    gwtf: Path = None
+    bare_session: Path = None
+    onnxruntime: Path = None
+    python: Path = None
+    nginx: Path = None
+    wrk: Path = None
+    oha: Path = None
+    fakecloud: Path = None
+    versions: dict = field(default_factory=dict)
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def prepare(areas):
+    """Everything that these areas need."""
+    HOME.mkdir(parents=True, exist_ok=True)
+    tools = Tools()
+    build(tools)
+    if "generator" in areas:
+        tools.nginx, tools.wrk = debian("nginx", "nginx-light"), debian("wrk", "wrk")
+        tools.oha = crate("oha")
+    if "twin" in areas:
+        tools.fakecloud = crate("fakecloud")
+    if "serving" in areas or "memory" in areas:
+        tools.python = environment()
+    tools.versions = versions(tools)
+    return tools
+
+
+def build(tools):
+    """gwtf as it ships, and the bare session. The latter first: it is built with what tests need,
+    which must not get into the program that is measured."""
+    say("building gwtf")
+    cargo = ["cargo", "build", "--release", "--locked", "--quiet"]
+    messages = subprocess.run(
+        [*cargo, "--bench", "bare_session", "--message-format=json"],
+        cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
+    ).stdout
+    built = [json.loads(line).get("executable") for line in messages.splitlines()]
+    bare = next(path for path in built if path and "bare_session" in path)
+    tools.bare_session = Path(bare)
+    subprocess.run([*cargo, "--bin", "gwtf"], cwd=ROOT, check=True)
+    tools.gwtf = HOME / "gwtf"
+    shutil.copy2(ROOT / "target" / "release" / "gwtf", tools.gwtf)
+    # A first run fetches the library, so that no measurement does; `doctor` then says where it is.
+    subprocess.run(
+        [tools.gwtf, "infer", IRIS, "--input", "-", "--json"], input=b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
+        stdout=subprocess.DEVNULL, check=True,
+    )
+    doctor = subprocess.run([tools.gwtf, "doctor", "--json"], stdout=subprocess.PIPE, check=True)
+    tools.onnxruntime = Path(json.loads(doctor.stdout)["onnxruntime"]["path"])
+
+
+def find(program):
+    """A program of $BENCH_TOOLS, of earlier runs, or of PATH."""
+    folders = [os.environ.get("BENCH_TOOLS"), "/opt/bench-tools/bin", HOME / "bin", None]
+    for folder in folders:
+        path = shutil.which(program, path=str(folder) if folder else None)
+        if path:
+            return Path(path)
+    return shutil.which(program, path="/usr/sbin:/sbin")
+
+
+def debian(program, package):
+    """A program of a Debian package, installed when it is missing and that is allowed."""
+    if not find(program) and os.geteuid() == 0 and shutil.which("apt-get"):
+        say(f"installing {package}")
+        command = ["apt-get", "install", "-y", "-q", "--no-install-recommends", package]
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
+    return missing(program, f"install the package {package}")
+
+
+def crate(program):
+    """A program of crates.io. Only run, never linked: its licence stays its own."""
+    if not find(program):
+        say(f"building {program}; this takes minutes, once")
+        command = ["cargo", "install", program, "--locked", "--quiet", "--root", HOME]
+        subprocess.run(command, check=False)
+    return missing(program, f"cargo install {program} --locked, or name its folder in $BENCH_TOOLS")
+
+
+def missing(program, hint):
+    found = find(program)
+    if not found:
+        say(f"no {program}: rows that need it are skipped ({hint})")
+    return found
+
+
+def environment():
+    """A Python with the peer's packages."""
+    folder = HOME / "venv"
+    python = folder / "bin" / "python"
+    marker = folder / "packages.txt"
+    wanted = "\n".join(PYTHON_PACKAGES)
+    if not marker.exists() or marker.read_text() != wanted:
+        say("setting up the Python peer")
+        subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *PYTHON_PACKAGES], check=True)
+        marker.write_text(wanted)
+    return python
+
+
+def versions(tools):
+    """First lines of what the programs say of themselves."""
+    asked = {
+        "gwtf": [tools.gwtf, "--version"], "oha": [tools.oha, "--version"],
+        "wrk": [tools.wrk, "--version"], "nginx": [tools.nginx, "-v"],
+        "fakecloud": [tools.fakecloud, "--version"],
+        "python": [tools.python, "--version"], "rustc": ["rustc", "--version"],
+    }
+    said = {}
+    for name, command in asked.items():
+        if command[0]:
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            said[name] = (done.stdout + done.stderr).strip().splitlines()[0]
+    if tools.python:
+        script = ("import importlib.metadata as m;"
+                  "print(*[p + ' ' + m.version(p) for p in "
+                  "('fastapi', 'uvicorn', 'uvloop', 'httptools', 'onnxruntime', 'onnx')], sep=', ')")
+        done = subprocess.run([tools.python, "-c", script], capture_output=True, text=True, check=True)
+        said["packages"] = done.stdout.strip()
+    return said
