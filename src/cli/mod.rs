@@ -12,6 +12,7 @@ mod deploy;
 mod doctor;
 mod history;
 mod infer;
+mod input;
 mod inspect;
 mod loadtest;
 mod local;

@@ -63,6 +63,8 @@ pub struct GeneratorUse {
     pub workers: usize,
     /// Connections opened over the run.
     pub connections_opened: u64,
+    /// Connections that this machine did not let it open, for want of open files or ports.
+    pub connections_denied: u64,
     /// Arrivals that found no free connection below the maximum and had to wait for one.
     pub connections_waited: u64,
     /// The longest queue of arrivals waiting for a connection, over the workers' queues.
@@ -181,6 +183,7 @@ impl GeneratorUse {
         self.cpu += other.cpu;
         self.workers += other.workers;
         self.connections_opened += other.connections_opened;
+        self.connections_denied += other.connections_denied;
         self.connections_waited += other.connections_waited;
         self.backlog_max = self.backlog_max.max(other.backlog_max);
         self.connections_stale += other.connections_stale;

@@ -43,14 +43,17 @@ pub struct GeneratorValidity {
 
 /// Judges the generator by what it recorded of itself.
 ///
-/// Invalid when nothing was offered, when the p99 of lateness is beyond [`lateness_p99_bound`], or
+/// Invalid when nothing was offered, when the machine refused the generator a connection (which
+/// would pass for the target's error), when the p99 of lateness is beyond [`lateness_p99_bound`], or
 /// when more than [`UNSENT_SHARE_MAX`] of the planned requests were never sent though nothing
 /// but the generator held them back; what a modelled client's own rate limit held back is a
 /// warning, since the load is then the client's and not the schedule's. High CPU use alone is a warning: a closed loop is meant to use
 /// all it gets, and an open loop that spins before a send instant does so on purpose.
 pub fn judge(recording: &Recording) -> GeneratorValidity {
-    let reason =
-        nothing_offered(recording).or_else(|| late(recording)).or_else(|| unsent(recording));
+    let reason = nothing_offered(recording)
+        .or_else(|| denied(recording))
+        .or_else(|| late(recording))
+        .or_else(|| unsent(recording));
     let mut warnings = Vec::new();
     if let Some(share) = cpu_share(recording)
         && share > CPU_SHARE_SUSPICIOUS
@@ -96,6 +99,17 @@ pub fn cpu_share(recording: &Recording) -> Option<f64> {
 fn nothing_offered(recording: &Recording) -> Option<String> {
     (recording.offered == 0)
         .then(|| "no request was planned, so there is nothing to judge".to_owned())
+}
+
+fn denied(recording: &Recording) -> Option<String> {
+    let denied = recording.generator.connections_denied;
+    (denied > 0).then(|| {
+        format!(
+            "this machine refused the generator {} connections for want of open files or ports: \
+             raise `ulimit -n`, or lower `--connections`",
+            units::count(denied)
+        )
+    })
 }
 
 fn late(recording: &Recording) -> Option<String> {
@@ -192,6 +206,13 @@ mod tests {
             assert_eq!(verdict.valid, valid, "{service_us} {late_us} {verdict:?}");
             assert_eq!(verdict.reason.is_none(), valid);
         }
+    }
+
+    #[test]
+    fn a_machine_that_refuses_connections_makes_a_run_invalid() {
+        let mut short = recording(500, 0);
+        short.generator.connections_denied = 1;
+        assert!(judge(&short).reason.unwrap().contains("for want of open files"));
     }
 
     #[test]

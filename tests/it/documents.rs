@@ -4,7 +4,8 @@
 
 use crate::support::{fixture, gwtf, held_to_schema, library};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -57,6 +58,48 @@ fn doctor_follows_its_schema_in_every_state() {
     let document = held_to_schema(&String::from_utf8(output.stdout).unwrap());
     assert_eq!(document["onnxruntime"]["state"], "not_cached");
     assert_eq!(output.status.code(), Some(3));
+}
+
+/// A request that never ends keeps a stopping server for its whole drain; a second Ctrl-C does not
+/// wait for it.
+#[test]
+fn a_second_interrupt_ends_serve_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = fixture("models/iris/model.onnx");
+    let mut server = gwtf(folder.path())
+        .args(["serve", model.to_str().unwrap(), "--port", "0", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut text = String::new();
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+    while !text.ends_with("}\n") {
+        assert_ne!(stdout.read_line(&mut text).unwrap(), 0, "{text}");
+    }
+    let document = held_to_schema(&text);
+    let address = document["url"].as_str().unwrap().split('/').nth(2).unwrap();
+    let mut client = TcpStream::connect(address).unwrap();
+    client
+        .write_all(
+            b"POST /prod/predict HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\
+              content-length: 9\r\n\r\n",
+        )
+        .unwrap();
+    // The host asks for the body: the request is under way.
+    let mut line = String::new();
+    BufReader::new(client.try_clone().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.starts_with("HTTP/1.1 100"), "{line}");
+    let pid = rustix::process::Pid::from_child(&server);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let mut stderr = BufReader::new(server.stderr.take().unwrap());
+    let mut said = String::new();
+    while !said.contains("again to stop at once") {
+        assert_ne!(stderr.read_line(&mut said).unwrap(), 0, "{said}");
+    }
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    assert_eq!(server.wait().unwrap().code(), Some(130), "the drain was waited for");
+    drop(client);
 }
 
 #[test]

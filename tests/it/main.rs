@@ -12,6 +12,8 @@ mod gateway;
 mod host;
 /// The load tester against servers that behave badly on purpose.
 mod load;
+/// `loadtest` through the program: what it refuses.
+mod loadtest_flags;
 /// The ONNX reader and `inspect` on fixture models and on damaged files.
 mod model;
 /// Request and reply formats against recorded and generated cases.

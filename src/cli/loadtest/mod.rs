@@ -106,8 +106,8 @@ pub(super) struct Args {
     #[arg(long, value_name = "local:N", default_value = "local:1", value_parser = plan::parse_workers)]
     workers: usize,
     /// A header for every request
-    #[arg(long, value_name = "K: V", value_parser = plan::parse_header)]
-    header: Vec<(String, String)>,
+    #[arg(long, value_name = "K: V")]
+    header: Vec<String>,
     /// A bearer token from this environment variable
     #[arg(long, value_name = "ENV")]
     bearer_from: Option<String>,
@@ -131,6 +131,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     usage::refuse_planned("--sigv4", args.sigv4)?;
     // Whatever can be refused is refused before anything starts.
     let formats = write::formats(&args.report)?;
+    plan::headers(&args.header)?;
     let before = args.baseline.as_deref().map(write::read_baseline).transpose()?;
     let aim = aim::Aim::take(args, context)?;
     let stop = StopFlag::new();
@@ -159,7 +160,7 @@ fn one_run(
     rate_rps: Option<f64>,
     stop: &StopFlag,
 ) -> Result<Report, Failure> {
-    let running = aim.start()?;
+    let running = aim.start(plan::connections(args, aim))?;
     let plan = plan::plan(args, context, aim, running.url(), rate_rps)?;
     let mut view = view::LiveView::new(&context.console, plan.duration());
     let recording = load::run(&plan, &mut view, stop)?;

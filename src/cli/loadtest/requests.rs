@@ -1,7 +1,8 @@
 //! The requests of a run: bodies from files, or one made from the model's signature.
 
 use super::plan::DimSize;
-use crate::error::{Exit, Failure};
+use crate::cli::input;
+use crate::error::Failure;
 use crate::model::Signature;
 use crate::model::payload::render_request;
 use crate::model::sample::{Options, sample_inputs};
@@ -26,16 +27,7 @@ pub(super) fn from_files(files: &[PathBuf]) -> Result<Vec<Payload>, Failure> {
 }
 
 fn from_file(file: &Path) -> Result<Payload, Failure> {
-    let refuse = |text: String| Failure::new(Exit::Refused, text);
-    let bytes = fs_err::read(file).map_err(|error| {
-        refuse(format!("payload: {error}")).with_hint("check the path to the request's body")
-    })?;
-    if bytes.len() > PAYLOAD_BYTES_MAX {
-        let text = format!("payload `{}`: {} bytes", file.display(), bytes.len());
-        return Err(
-            refuse(text).with_hint(format!("API Gateway takes {PAYLOAD_BYTES_MAX} bytes at most"))
-        );
-    }
+    let bytes = input::read_file("payload", file, PAYLOAD_BYTES_MAX)?;
     let content_type = match bytes.starts_with(NPY_MAGIC) {
         true => "application/x-npy",
         false => "application/json",

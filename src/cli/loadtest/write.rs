@@ -1,6 +1,7 @@
 //! Where a report goes: the terminal or stdout, and the files asked for.
 
 use super::Context;
+use crate::cli::input;
 use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::baseline;
@@ -37,10 +38,7 @@ fn folder_of(path: &Path) -> &Path {
 
 /// An earlier report.
 pub(super) fn read_baseline(path: &Path) -> Result<Report, Failure> {
-    let bytes = fs_err::read(path).map_err(|error| {
-        Failure::new(Exit::Refused, format!("baseline: {error}"))
-            .with_hint("make one with `gwtf loadtest --report FILE.json`")
-    })?;
+    let bytes = input::read_file("baseline", path, baseline::REPORT_BYTES_MAX)?;
     let report = baseline::read(&bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {

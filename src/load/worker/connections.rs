@@ -7,6 +7,7 @@ use super::attempts::Place;
 use super::{STARTS_MAX, Worker};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
+use rustix::io::Errno;
 use std::io;
 
 impl<C: Client> Worker<C> {
@@ -32,6 +33,11 @@ impl<C: Client> Worker<C> {
                     attempt.began_ns = now_ns;
                 }
                 self.settle(slot);
+            }
+            Err(error) if is_own_shortage(&error) => {
+                self.usage.connections_denied += 1;
+                let text = format!("this machine refused the generator a connection: {error}");
+                self.failed(ticket, Failure::Connect(text));
             }
             Err(error) => self.failed(ticket, Failure::Connect(error.to_string())),
         }
@@ -181,5 +187,29 @@ impl<C: Client> Worker<C> {
             self.again.push(slot);
         }
         self.settle(slot);
+    }
+}
+
+/// Whether a connection was not opened for want of something that is the generator's and not the
+/// target's: open files, memory for sockets, or local ports.
+fn is_own_shortage(error: &io::Error) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    own.iter().any(|own| error.raw_os_error() == Some(own.raw_os_error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_files_is_the_generators_and_a_refusal_the_targets() {
+        for (errno, own) in [
+            (Errno::MFILE, true),
+            (Errno::ADDRNOTAVAIL, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::CONNRESET, false),
+        ] {
+            assert_eq!(is_own_shortage(&errno.into()), own, "{errno}");
+        }
     }
 }
