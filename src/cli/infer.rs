@@ -1,11 +1,10 @@
 //! `gwtf infer`: one inference from a file or stdin, in any format that the endpoint takes.
 
-use super::{Context, cannot_print, local};
+use super::{Context, cannot_print, input, local};
 use crate::error::{Exit, Failure};
 use crate::model::payload::{self, ModelName, Protocol, RequestHead};
 use crate::spec::limits::PAYLOAD_BYTES_MAX;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Run one request through a model
 ///
@@ -27,7 +26,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(None)?;
     let model = context.environment.folder().join(&args.model);
-    let body = read_input(&args.input)?;
+    let body = input::read_file_or_stdin("input", &args.input, PAYLOAD_BYTES_MAX)?;
     let mut session = local::open_session(&settings, context, &model)?;
     let head = RequestHead::default();
     let request = payload::parse(Protocol::Auto, &head, &body, session.signature())?;
@@ -40,25 +39,4 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     }
     context.console.data(&reply).map_err(cannot_print)?;
     Ok(Exit::Done)
-}
-
-/// The whole input, up to what the gateway lets through.
-fn read_input(path: &Path) -> Result<Vec<u8>, Failure> {
-    let refuse = |text: String| Failure::new(Exit::Refused, text);
-    let mut bytes = Vec::new();
-    let limit = PAYLOAD_BYTES_MAX as u64 + 1;
-    let read = if path.as_os_str() == "-" {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        fs_err::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(|error| refuse(format!("input: {error}")))?;
-    if bytes.len() > PAYLOAD_BYTES_MAX {
-        return Err(refuse(format!(
-            "input `{}`: more than {PAYLOAD_BYTES_MAX} bytes",
-            path.display()
-        ))
-        .with_hint("API Gateway takes no larger body"));
-    }
-    Ok(bytes)
 }

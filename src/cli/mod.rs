@@ -12,6 +12,7 @@ mod deploy;
 mod doctor;
 mod history;
 mod infer;
+mod input;
 mod inspect;
 mod loadtest;
 mod local;
@@ -48,13 +49,19 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  gwtf loadtest model.onnx --rps 500 --duration 10s --throttle 200:100
   gwtf deploy model.onnx --version v1 --target local
+  gwtf serve
   gwtf deploy better.onnx --version v2 --target local
   gwtf status
   gwtf rollback
 
-Exit codes: 0 done (also \"no changes\"); 1 a negative verdict; 2 usage, configuration or model
-refused; 3 AWS, network or machine trouble; 130 interrupted.";
+Exit codes:
+  0    done, also \"no changes\"
+  1    a negative verdict
+  2    usage, configuration or model refused
+  3    AWS, network or machine trouble
+  130  interrupted";
 
 /// Flags of every command.
 #[derive(Debug, Clone, clap::Args)]

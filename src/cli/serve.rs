@@ -11,7 +11,6 @@ use crate::gateway::access_log::{FileSink, FileSinkStatus};
 use crate::release::View;
 use crate::release::watch::Follower;
 use crate::runtime::Batching;
-use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Throttle};
 use serde_json::json;
 use std::net::{IpAddr, SocketAddr};
@@ -33,13 +32,13 @@ const RETIRE_AFTER_POLLS: u64 = 10;
 ///
 /// Without MODEL the versions of the ledger are served, and a `deploy`, `promote` or `rollback` is
 /// followed at once, without dropping or failing a request. Ctrl-C stops taking requests and lets
-/// those under way end.
+/// those under way end; again, it ends at once.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   gwtf serve model.onnx --throttle 200:100
   gwtf serve --port 8080 --limiter-header
-  curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5.1, 3.5, 1.4, 0.2]]}'")]
+  curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5, 3, 1, 0.2]]}'")]
 pub(super) struct Args {
     /// The model to serve [default: the released versions, else gwtf.toml's model]
     model: Option<PathBuf>,
@@ -85,6 +84,8 @@ pub(super) struct Args {
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
     #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
     allow_unenforced: Vec<Unenforced>,
+    #[arg(long, hide = true, value_name = "PATH")]
+    package: Option<PathBuf>,
 }
 
 /// `SIZE[:DELAY]`.
@@ -119,6 +120,7 @@ struct Serving<'a> {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    super::usage::refuse_planned("--package", args.package.is_some())?;
     let settings = context.settings(None)?;
     let overrides = Overrides {
         throttle: args.throttle,
@@ -196,12 +198,11 @@ impl Serving<'_> {
             &loaded.live,
             self.settings.integration_timeout,
         );
-        let hosted = Hosted::start(self.address(), direct, HostOptions::default(), local::cores())?;
+        let hosted = Hosted::start(self.address(), direct, local::host_options(), local::cores())?;
         self.announce(&hosted, loaded)?;
         // Ends on a signal; a sender that is gone is one too.
         let _ = interrupts.recv();
-        hosted.stop();
-        Ok(Exit::Done)
+        Ok(self.drain(hosted, interrupts))
     }
 
     fn serve_twin(
@@ -221,19 +222,30 @@ impl Serving<'_> {
         };
         let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
         let front = Front { twin: Arc::clone(&twin), upstream: Arc::clone(&upstream) };
-        let hosted = Hosted::start(self.address(), front, HostOptions::default(), local::cores())?;
+        let hosted = Hosted::start(self.address(), front, local::host_options(), local::cores())?;
         self.announce(&hosted, &loaded)?;
         self.follow(loaded, follower, &twin, &upstream, interrupts);
-        self.context.console.talk("stopping: requests under way may end");
-        let drained = hosted.stop();
-        if !drained {
-            self.context.console.talk("some requests did not end in time");
-        }
+        let exit = self.drain(hosted, interrupts);
         if let Some(log) = log {
             log.flush();
             self.say_lost_lines(&log.status());
         }
-        Ok(Exit::Done)
+        Ok(exit)
+    }
+
+    /// Lets requests under way end, unless a second signal says not to.
+    fn drain(&self, hosted: Hosted, interrupts: &Receiver<()>) -> Exit {
+        let console = &self.context.console;
+        console.talk("stopping: requests under way may end; interrupt again to stop at once");
+        match hosted.stop_unless(interrupts) {
+            None => Exit::Interrupted,
+            Some(drained) => {
+                if !drained {
+                    console.talk("some requests did not end in time");
+                }
+                Exit::Done
+            }
+        }
     }
 
     /// Puts releases in force until a signal comes. One that does not load is tried again, since

@@ -39,7 +39,7 @@ pub(super) fn raise_on_interrupt(stop: &StopFlag) -> Result<(), Failure> {
     listen(move || stop.raise())
 }
 
-/// A channel that gets a message on Ctrl-C or SIGTERM.
+/// A channel that gets a message on each Ctrl-C or SIGTERM.
 pub(super) fn interrupts() -> Result<mpsc::Receiver<()>, Failure> {
     let (sender, receiver) = mpsc::channel();
     listen(move || {

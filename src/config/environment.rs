@@ -4,6 +4,9 @@
 //! Nothing else in the crate asks the operating system for a variable; what needs one takes an
 //! [`Environment`] or a value resolved from it. Values may be secrets and are never printed.
 
+use super::error::Error;
+use super::rules;
+use crate::spec::Secret;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -56,6 +59,19 @@ impl Environment {
     /// The variable as text; `None` when it is not set, empty, or not UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.get_os(name)?.to_str()
+    }
+
+    /// The value of the API key of this name that `GWTF_KEY_<NAME>` sets; `None` when it does not.
+    ///
+    /// # Errors
+    /// The value is not 20 to 128 visible ASCII characters; the error does not show it.
+    pub fn api_key(&self, name: &str) -> Result<Option<Secret>, Error> {
+        let name = rules::key_variable(name);
+        let Some(value) = self.get_os(&name) else { return Ok(None) };
+        match value.to_str().filter(|text| crate::release::keys::is_key_value(text)) {
+            Some(text) => Ok(Some(Secret::new(text))),
+            None => Err(Error::Variable { name, expected: "20 to 128 visible ASCII characters" }),
+        }
     }
 
     /// The variable as a path, relative to the working folder.

@@ -223,15 +223,9 @@ impl Settings {
     ) -> Result<BTreeMap<String, Secret>, Error> {
         let mut values = BTreeMap::new();
         for name in self.key_plans.keys() {
-            let variable = rules::key_variable(name);
-            let Some(value) = environment.get_os(&variable) else { continue };
-            match value.to_str().filter(|text| crate::release::keys::is_key_value(text)) {
-                Some(text) => values.insert(name.clone(), Secret::new(text)),
-                None => {
-                    let expected = "20 to 128 visible ASCII characters";
-                    return Err(Error::Variable { name: variable, expected });
-                }
-            };
+            if let Some(value) = environment.api_key(name)? {
+                values.insert(name.clone(), value);
+            }
         }
         Ok(values)
     }

@@ -10,6 +10,8 @@ use uuid::{Builder, Uuid};
 /// What AWS writes when the client's `x-amzn-RequestId` is no UUID.
 const REPLACED_REQUEST_ID: HeaderValue =
     HeaderValue::from_static("UUID_REPLACED_INVALID_REQUEST_ID");
+/// Length of a UUID with its hyphens; the parser takes other forms (braces, `urn:uuid:`) too.
+const UUID_BYTES: usize = 36;
 /// Bytes of an extended request id; Base64 makes 16 characters of them.
 const EXTENDED_ID_BYTES: usize = 11;
 const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -41,7 +43,7 @@ impl IdSource {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         let seed = mix(self.seed ^ number);
         let request_id = match headers.get("x-amzn-requestid") {
-            Some(own) if Uuid::try_parse_ascii(own.as_bytes()).is_ok() => own.clone(),
+            Some(own) if is_uuid(own.as_bytes()) => own.clone(),
             Some(_) => REPLACED_REQUEST_ID,
             None => uuid(seed),
         };
@@ -58,6 +60,10 @@ impl Ids {
         write_hex(&mut text[24..40], mix(self.seed ^ 6));
         header(&text)
     }
+}
+
+fn is_uuid(text: &[u8]) -> bool {
+    text.len() == UUID_BYTES && Uuid::try_parse_ascii(text).is_ok()
 }
 
 fn uuid(seed: u64) -> HeaderValue {
@@ -125,12 +131,15 @@ mod tests {
     fn a_client_may_bring_a_uuid_and_nothing_else() {
         let mut headers = HeaderMap::new();
         let source = IdSource::new(1);
-        headers.insert(
-            "x-amzn-requestid",
-            HeaderValue::from_static("00000000-0000-4000-8000-000000000001"),
-        );
-        assert_eq!(source.ids(&headers).request_id, "00000000-0000-4000-8000-000000000001");
-        headers.insert("x-amzn-requestid", HeaderValue::from_static("mine"));
-        assert_eq!(source.ids(&headers).request_id, "UUID_REPLACED_INVALID_REQUEST_ID");
+        for (own, expected) in [
+            ("00000000-0000-4000-8000-000000000001", "00000000-0000-4000-8000-000000000001"),
+            ("mine", "UUID_REPLACED_INVALID_REQUEST_ID"),
+            ("{00000000-0000-4000-8000-000000000001}", "UUID_REPLACED_INVALID_REQUEST_ID"),
+            ("urn:uuid:00000000-0000-4000-8000-000000000001", "UUID_REPLACED_INVALID_REQUEST_ID"),
+            ("00000000000040008000000000000001", "UUID_REPLACED_INVALID_REQUEST_ID"),
+        ] {
+            headers.insert("x-amzn-requestid", HeaderValue::from_static(own));
+            assert_eq!(source.ids(&headers).request_id, expected, "{own}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::borrow::Cow;
 /// A gateway response type with AWS's defaults.
 #[derive(Debug)]
 pub(super) struct ResponseType {
-    /// `$context.error.responseType`.
+    /// `$context.error.responseType`. AWS has no `UNKNOWN_STAGE`; that one is never logged.
     pub(super) name: &'static str,
     pub(super) status: StatusCode,
     /// `x-amzn-ErrorType`.
@@ -39,6 +39,8 @@ response_types! {
         r#"{"message":"Missing Authentication Token"}"#;
     INCOMPLETE_SIGNATURE = "INVALID_SIGNATURE" FORBIDDEN "IncompleteSignatureException" "" "";
     FORBIDDEN = "INVALID_API_KEY" FORBIDDEN "ForbiddenException" "Forbidden"
+        r#"{"message":"Forbidden"}"#;
+    UNKNOWN_STAGE = "UNKNOWN_STAGE" FORBIDDEN "ForbiddenException" "Forbidden"
         r#"{"message":"Forbidden"}"#;
     THROTTLED = "THROTTLED" TOO_MANY_REQUESTS "TooManyRequestsException" "Too Many Requests"
         r#"{"message":"Too Many Requests"}"#;
@@ -77,6 +79,8 @@ pub(super) struct GatewayResponse {
     pub(super) limiter: Option<Limiter>,
     /// `$context.error.validationErrorString`.
     pub(super) validation_error: Option<Cow<'static, str>>,
+    /// Whether the stage's access log has a line of it.
+    pub(super) is_logged: bool,
 }
 
 impl Refusal {
@@ -89,6 +93,7 @@ impl Refusal {
             body: Bytes::from_static(response_type.body.as_bytes()),
             limiter: None,
             validation_error: None,
+            is_logged: true,
         })
     }
 
@@ -122,6 +127,19 @@ impl Refusal {
 
     pub(super) fn with_validation_error(self, error: Cow<'static, str>) -> Self {
         self.change(|response| response.validation_error = Some(error))
+    }
+
+    /// Of a request that no stage has: a stage's access log knows nothing of it.
+    pub(super) fn outside_stage(self) -> Self {
+        self.change(|response| response.is_logged = false)
+    }
+
+    /// Whether the access log has a line of it; what the front door refuses has no ids.
+    pub(super) fn is_logged(&self) -> bool {
+        match self {
+            Self::FrontDoor { .. } => false,
+            Self::Gateway(response) => response.is_logged,
+        }
     }
 
     fn change(mut self, change: impl FnOnce(&mut GatewayResponse)) -> Self {

@@ -5,7 +5,7 @@
 
 use super::exchange::Exchange;
 use super::options::{Knobs, UnknownStage};
-use super::refusal::{FORBIDDEN, INCOMPLETE_SIGNATURE, MISSING_AUTHENTICATION_TOKEN, Refusal};
+use super::refusal::{INCOMPLETE_SIGNATURE, MISSING_AUTHENTICATION_TOKEN, Refusal, UNKNOWN_STAGE};
 use super::snapshot::{CompiledRoute, Snapshot};
 use base64::Engine;
 use http::header::AUTHORIZATION;
@@ -40,10 +40,11 @@ pub(super) fn find(
     knobs: &Knobs,
 ) -> Result<Arc<CompiledRoute>, Refusal> {
     let Some(path) = behind_stage(head.uri.path(), &snapshot.stage) else {
-        return Err(match knobs.unknown_stage {
-            UnknownStage::Forbidden => Refusal::of(&FORBIDDEN),
+        let refusal = match knobs.unknown_stage {
+            UnknownStage::Forbidden => Refusal::of(&UNKNOWN_STAGE),
             UnknownStage::MissingAuthenticationToken => unknown(&head.headers),
-        });
+        };
+        return Err(refusal.outside_stage());
     };
     let path = match path.trim_end_matches('/') {
         "" => Cow::Borrowed("/"),

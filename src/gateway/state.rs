@@ -1,4 +1,5 @@
-//! Buckets and quotas that outlive a contract: a release changes limits, not what is left of them.
+//! Buckets and quotas that outlive a contract, not the process: a release changes limits, not what is
+//! left of them.
 
 use super::limiter::{SharedBucket, SharedQuota};
 use super::options::Mode;

@@ -82,7 +82,7 @@ impl Twin {
         response
     }
 
-    /// Writes the access log; what the front door refused leaves no line, as it has no ids.
+    /// Writes the access log; what the front door refused or no stage has leaves no line.
     fn log(
         &self,
         snapshot: &Snapshot,
@@ -91,7 +91,7 @@ impl Twin {
         refusal: Option<&Refusal>,
     ) {
         let Some(format) = &snapshot.access_log else { return };
-        if let Some(Refusal::FrontDoor { .. }) = refusal {
+        if refusal.is_some_and(|refusal| !refusal.is_logged()) {
             return;
         }
         let elapsed_ns = self.clock.monotonic_ns().saturating_sub(exchange.received_ns);

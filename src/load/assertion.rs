@@ -301,14 +301,16 @@ pub fn goodput_rps(recording: &Recording) -> f64 {
     per_second(well, recording)
 }
 
-/// Requests sent per operation; 1 without retries.
+/// Requests sent per operation; 1 without retries. Operations that their client never let go are
+/// left out: what was not sent is no saving.
 pub fn amplification(recording: &Recording) -> f64 {
     let retries = &recording.retries;
-    // Without a retry model no operation is timed, and what was never sent is no saving.
-    if retries.operations == 0 || recording.operation_time_us.is_empty() {
+    let let_go = retries.operations.saturating_sub(retries.held_back_operations);
+    // Without a retry model no operation is timed.
+    if let_go == 0 || recording.operation_time_us.is_empty() {
         1.0
     } else {
-        retries.attempts as f64 / retries.operations as f64
+        retries.attempts as f64 / let_go as f64
     }
 }
 

@@ -21,6 +21,7 @@ pub mod duration;
 mod error;
 pub mod find_max;
 mod live;
+pub mod open_files;
 pub mod outcome;
 pub mod plan;
 mod probe;

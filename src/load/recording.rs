@@ -47,6 +47,11 @@ pub struct RetryCounts {
     pub attempts_exhausted: u64,
     /// Retries not made because the retry budget was empty.
     pub budget_denied: u64,
+    /// Requests, first attempts and retries, that the modelled clients' own rate limit still held
+    /// back at the end: the clients' choice, not the generator's debt.
+    pub held_back: u64,
+    /// Operations among them of which no attempt was made.
+    pub held_back_operations: u64,
 }
 
 /// What the generator itself used and did.
@@ -58,12 +63,19 @@ pub struct GeneratorUse {
     pub workers: usize,
     /// Connections opened over the run.
     pub connections_opened: u64,
+    /// Connections that this machine did not let it open, for want of open files or ports.
+    pub connections_denied: u64,
     /// Arrivals that found no free connection below the maximum and had to wait for one.
     pub connections_waited: u64,
     /// The longest queue of arrivals waiting for a connection, over the workers' queues.
     pub backlog_max: u64,
-    /// Requests sent once more, on a fresh connection, because the server had closed a reused one
-    /// before the first byte of a reply: what every HTTP client does (RFC 9110, section 9.2.2).
+    /// Requests sent once more, on a fresh connection, because a reused one turned out closed before
+    /// they were wholly written, or because an HTTP/2 server said that it never looked at them.
+    ///
+    /// A client may repeat a request of its own accord only if the method is idempotent or it knows
+    /// that the request was not applied (RFC 9110, section 9.2.2). A connection that ends once the
+    /// request is written gives no such knowledge: that is a `connect_error`, even where the server
+    /// closed an idle connection in the moment it took the request to get there.
     pub connections_stale: u64,
 }
 
@@ -80,10 +92,11 @@ pub struct Recording {
     /// Per class; requests still in flight are in [`Outcome::InFlight`] with lower bounds.
     pub outcomes: BTreeMap<Outcome, OutcomeTimes>,
     /// Send instant minus intended instant, of every request sent; closed loops record nothing. A
-    /// request that has to open its connection counts up to the start of connecting: the handshake
+    /// request given to a connection that is still being made counts up to that instant: the handshake
     /// is the server's doing, not the generator's.
     pub lateness_us: Histogram<u64>,
-    /// With retries on: from the operation's intended instant to its last attempt's end.
+    /// With retries on: from the operation's intended instant to its last attempt's end. Has every
+    /// operation; one that the run's end cut off counts up to that end, as a lower bound.
     pub operation_time_us: Histogram<u64>,
     /// The same for operations that ended well.
     pub operation_time_ok_us: Histogram<u64>,
@@ -160,6 +173,8 @@ impl RetryCounts {
         self.succeeded += other.succeeded;
         self.attempts_exhausted += other.attempts_exhausted;
         self.budget_denied += other.budget_denied;
+        self.held_back += other.held_back;
+        self.held_back_operations += other.held_back_operations;
     }
 }
 
@@ -168,6 +183,7 @@ impl GeneratorUse {
         self.cpu += other.cpu;
         self.workers += other.workers;
         self.connections_opened += other.connections_opened;
+        self.connections_denied += other.connections_denied;
         self.connections_waited += other.connections_waited;
         self.backlog_max = self.backlog_max.max(other.backlog_max);
         self.connections_stale += other.connections_stale;

@@ -7,13 +7,13 @@ use super::client::prepared::Prepared;
 use super::clock::Clock;
 use super::error::Error;
 use super::live::{LiveCounts, Looker, Observer, StopFlag};
+use super::open_files;
 use super::plan::{HttpVersion, Plan};
 use super::probe::probe;
 use super::recording::Recording;
 use super::retry::{self, RetryModel};
 use super::tls::tls_target;
 use super::worker::{Job, Worker};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::io;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Mutex};
@@ -133,16 +133,10 @@ fn share(total: usize, part: usize, of: usize) -> usize {
 /// Raises the soft limit of open files as far as the connections need.
 fn allow_open_files(connections: usize) -> Result<(), Error> {
     let needed = connections as u64 + OPEN_FILES_BESIDE;
-    let limit = getrlimit(Resource::Nofile);
-    if limit.current.is_none_or(|current| current >= needed) {
-        return Ok(());
+    match open_files::raise(needed) {
+        limit if limit < needed => Err(Error::OpenFiles { connections, limit }),
+        _ => Ok(()),
     }
-    let refused = |limit| Error::OpenFiles { connections, limit };
-    if let Some(hard) = limit.maximum.filter(|hard| *hard < needed) {
-        return Err(refused(hard));
-    }
-    let raised = Rlimit { current: Some(needed), maximum: limit.maximum };
-    setrlimit(Resource::Nofile, raised).map_err(|_denied| refused(limit.current.unwrap_or(0)))
 }
 
 #[cfg(test)]

@@ -79,6 +79,7 @@ impl Explain for Error {
             }
             Self::Process(_) => "write `--arrivals constant` or `--arrivals poisson`".into(),
             Self::StageDuration { source, .. } => return source.hint(),
+            Self::NoTime(_) => "give a duration of more than zero, for instance `30s`".into(),
             _ => "write stages as `10s:100,30s:100..500,5s:2000`".into(),
         })
     }

@@ -43,13 +43,17 @@ pub struct GeneratorValidity {
 
 /// Judges the generator by what it recorded of itself.
 ///
-/// Invalid when nothing was offered, when the p99 of lateness is beyond [`lateness_p99_bound`], or
+/// Invalid when nothing was offered, when the machine refused the generator a connection (which
+/// would pass for the target's error), when the p99 of lateness is beyond [`lateness_p99_bound`], or
 /// when more than [`UNSENT_SHARE_MAX`] of the planned requests were never sent though nothing
-/// but the generator held them back. High CPU use alone is a warning: a closed loop is meant to use
+/// but the generator held them back; what a modelled client's own rate limit held back is a
+/// warning, since the load is then the client's and not the schedule's. High CPU use alone is a warning: a closed loop is meant to use
 /// all it gets, and an open loop that spins before a send instant does so on purpose.
 pub fn judge(recording: &Recording) -> GeneratorValidity {
-    let reason =
-        nothing_offered(recording).or_else(|| late(recording)).or_else(|| unsent(recording));
+    let reason = nothing_offered(recording)
+        .or_else(|| denied(recording))
+        .or_else(|| late(recording))
+        .or_else(|| unsent(recording));
     let mut warnings = Vec::new();
     if let Some(share) = cpu_share(recording)
         && share > CPU_SHARE_SUSPICIOUS
@@ -58,6 +62,16 @@ pub fn judge(recording: &Recording) -> GeneratorValidity {
             "the generator used {} of its {}: the rate may be its own limit rather than the target's",
             units::percent(share.min(1.0)),
             threads(recording.generator.workers),
+        ));
+    }
+    let held_back = recording.retries.held_back;
+    if share_of_offered(held_back, recording) > UNSENT_SHARE_MAX {
+        warnings.push(format!(
+            "{} of the {} planned requests ({}) were still held back by the clients' own rate limit \
+             (`--retry adaptive`) at the end",
+            units::count(held_back),
+            units::count(recording.offered),
+            units::percent(share_of_offered(held_back, recording)),
         ));
     }
     if recording.interrupted {
@@ -85,6 +99,17 @@ pub fn cpu_share(recording: &Recording) -> Option<f64> {
 fn nothing_offered(recording: &Recording) -> Option<String> {
     (recording.offered == 0)
         .then(|| "no request was planned, so there is nothing to judge".to_owned())
+}
+
+fn denied(recording: &Recording) -> Option<String> {
+    let denied = recording.generator.connections_denied;
+    (denied > 0).then(|| {
+        format!(
+            "this machine refused the generator {} connections for want of open files or ports: \
+             raise `ulimit -n`, or lower `--connections`",
+            units::count(denied)
+        )
+    })
 }
 
 fn late(recording: &Recording) -> Option<String> {
@@ -128,7 +153,8 @@ fn unsent(recording: &Recording) -> Option<String> {
     // without an end can be the generator's debt.
     let without_end = in_flight + recording.offered.saturating_sub(ended);
     let unsent = recording.offered.saturating_sub(recording.sent).min(without_end);
-    let share = unsent as f64 / recording.offered.max(1) as f64;
+    let unsent = unsent.saturating_sub(recording.retries.held_back);
+    let share = share_of_offered(unsent, recording);
     (share > UNSENT_SHARE_MAX).then(|| {
         format!(
             "{} of the {} planned requests ({}) were never sent: {}",
@@ -138,6 +164,10 @@ fn unsent(recording: &Recording) -> Option<String> {
             cause_of_lateness(recording),
         )
     })
+}
+
+fn share_of_offered(count: u64, recording: &Recording) -> f64 {
+    count as f64 / recording.offered.max(1) as f64
 }
 
 fn threads(workers: usize) -> String {
@@ -179,6 +209,13 @@ mod tests {
     }
 
     #[test]
+    fn a_machine_that_refuses_connections_makes_a_run_invalid() {
+        let mut short = recording(500, 0);
+        short.generator.connections_denied = 1;
+        assert!(judge(&short).reason.unwrap().contains("for want of open files"));
+    }
+
+    #[test]
     fn the_reason_names_the_cause() {
         let mut waiting = recording(500, 50_000);
         waiting.generator.connections_waited = 400;
@@ -209,6 +246,14 @@ mod tests {
         stuck.offered = 2_000;
         let reason = judge(&stuck).reason.unwrap();
         assert!(reason.starts_with("1,000 of the 2,000 planned requests (50 %)"), "{reason}");
+
+        stuck.retries.held_back = 990;
+        let held_back = judge(&stuck);
+        assert!(held_back.valid, "{held_back:?}");
+        assert!(held_back.warnings[0].contains("held back by the clients' own rate limit"));
+        stuck.retries.held_back = 970;
+        let reason = judge(&stuck).reason.unwrap();
+        assert!(reason.starts_with("30 of the 2,000 planned requests (1.5 %)"), "{reason}");
 
         let mut refused = recording(500, 0);
         refused.sent = 0;

@@ -23,6 +23,9 @@ pub enum Error {
     Unsupported { path: PathBuf, source: onnx::Unsupported },
     #[error("model `{}`", path.display())]
     ReadModel { path: PathBuf, source: io::Error },
+    /// Another process wrote to the model while it was copied.
+    #[error("model `{}`: it changed while it was copied: its external data are other files now", path.display())]
+    ModelChanged { path: PathBuf },
     #[error("ledger `{}`: {reason}", path.display())]
     LedgerDamaged { path: PathBuf, reason: String },
     #[error("artefact of `{version}`: `{}`: {reason}", path.display())]
@@ -65,7 +68,9 @@ impl Explain for Error {
             Self::Refused(refused) => refused.exit(),
             Self::Facts(error) => error.exit(),
             Self::Unsupported { source, .. } => source.exit(),
-            Self::Model { .. } | Self::ReadModel { .. } => Exit::Refused,
+            Self::Model { .. } | Self::ReadModel { .. } | Self::ModelChanged { .. } => {
+                Exit::Refused
+            }
             Self::LedgerDamaged { .. }
             | Self::ArtefactDamaged { .. }
             | Self::KeysDamaged { .. }
@@ -81,6 +86,9 @@ impl Explain for Error {
             Self::Unsupported { source, .. } => source.hint(),
             Self::Model { .. } | Self::ReadModel { .. } => {
                 Some("name a readable ONNX file".to_owned())
+            }
+            Self::ModelChanged { .. } => {
+                Some("run this again when nothing writes to the model any more".to_owned())
             }
             Self::LedgerDamaged { path, .. } => Some(format!(
                 "restore the file from a copy; without one, move `{}` away and deploy anew",

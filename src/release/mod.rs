@@ -38,7 +38,6 @@ pub use store::{ExtraFile, Store};
 pub use timestamp::Timestamp;
 pub use version::Version;
 
-use crate::model::Signature;
 use std::path::PathBuf;
 
 /// What a running endpoint needs to know of the ledger.
@@ -57,14 +56,11 @@ pub struct View {
 /// One version that an endpoint can serve.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServedVersion {
-    /// Its tag.
-    pub version: Version,
-    /// The stored model file; external data lies beside it.
+    /// What the ledger says of it.
+    pub kept: KeptVersion,
+    /// The stored model file; external data lies beside it. Nobody has looked whether the bytes are
+    /// those of the ledger: [`Store::verify`] does.
     pub model_path: PathBuf,
-    /// The artefact's digest: equal digests are equal bytes.
-    pub digest: Digest,
-    /// What the model takes and gives.
-    pub signature: Signature,
 }
 
 /// The view of a ledger whose artefacts are in `store`.
@@ -77,10 +73,8 @@ pub fn view(ledger: &Ledger, store: &Store) -> View {
             .versions()
             .iter()
             .map(|kept| ServedVersion {
-                version: kept.version.clone(),
                 model_path: store.model_path(&kept.artefact),
-                digest: kept.artefact.digest,
-                signature: kept.signature.clone(),
+                kept: kept.clone(),
             })
             .collect(),
     }

@@ -68,6 +68,11 @@ impl Staged {
         &self.artefact
     }
 
+    /// The copied model file; its external data lie beside it.
+    pub(super) fn model_path(&self) -> PathBuf {
+        self.scratch().join(MODEL_FILE)
+    }
+
     /// Gives the copy its name; a folder already there stays if `is_whole` and is replaced if not.
     pub(super) fn keep(self, is_whole: bool) -> Result<(), Error> {
         if is_whole {

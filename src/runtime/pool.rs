@@ -9,6 +9,10 @@
 //! a slow run on the caller's thread would hold up every other request of that async thread. Which
 //! of both a model is follows from its own runs (`cost`), never from a setting.
 //!
+//! What a run takes is foretold from the size of its inputs, and a model may depend on their values
+//! (a loop whose trip count is an input). So one run on a caller's thread that takes far longer than
+//! was allowed ([`INLINE_OVERRUN_FACTOR`]) ends such runs for this pool, for good.
+//!
 //! # Invariants
 //! A request whose deadline has passed is not run. A caller that goes away costs no session: its
 //! request leaves the queue unrun, or its result is dropped. Sessions are never shared: whoever
@@ -26,6 +30,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tokio::sync::{Notify, oneshot};
+
+/// How many times [`PoolOptions::inline_run_max`] a run on its caller's thread may take before none
+/// happens there any more. By default 10 ms: a busy machine takes a thread off its core for a few,
+/// which says nothing of the model.
+const INLINE_OVERRUN_FACTOR: u32 = 50;
 
 mod options;
 mod stats;
@@ -177,7 +186,14 @@ impl<R: Runner> Pool<R> {
         deadline: Instant,
     ) -> Result<Tensors, InferError> {
         match self.admit(inputs, outputs, deadline)? {
-            Admission::Inline(lease, inputs) => Ok(lease.run(inputs, outputs, Place::Inline)?),
+            Admission::Inline(lease, inputs) => {
+                let result = lease.run(inputs, outputs, Place::Inline);
+                // Nothing could interrupt it; the answer is the same as from a worker.
+                if deadline <= now() {
+                    return Err(InferError::DeadlineExceeded);
+                }
+                Ok(result?)
+            }
             Admission::Queued(reply) => match tokio::time::timeout_at(deadline.into(), reply).await
             {
                 Ok(Ok(result)) => result,
@@ -284,10 +300,11 @@ impl<R: Runner> Shared<R> {
 
 impl<R: Runner> State<R> {
     /// Whether a request this large may run on its caller's thread: runs are cheap, nobody waits,
-    /// and there is no batch to form.
+    /// there is no batch to form, and no such run was ever a long one.
     fn is_cheap(&self, elements: usize, inline_run_max: Duration) -> bool {
         let forms_batches = self.batching.is_some_and(|batching| !batching.delay_max.is_zero());
         !forms_batches
+            && !self.stats.inline_off
             && self.queue.is_empty()
             && self.cost.expect(elements).is_some_and(|run| run <= inline_run_max)
     }
@@ -352,7 +369,11 @@ impl<R: Runner> Lease<'_, R> {
             state.cost.observe(elements, took);
         }
         state.stats.runs += 1;
-        state.stats.runs_inline += u64::from(place == Place::Inline);
+        if place == Place::Inline {
+            state.stats.runs_inline += 1;
+            state.stats.inline_off |=
+                took > self.shared.inline_run_max.saturating_mul(INLINE_OVERRUN_FACTOR);
+        }
         state.stats.runs_failed += u64::from(result.is_err());
         *state.stats.batch_sizes.entry(requests).or_default() += 1;
         result

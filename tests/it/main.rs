@@ -2,12 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+/// The command line: bad input, one document on stdout, interrupts.
+mod cli;
+/// What `--json` prints against the schemas in `docs/schemas`.
+mod documents;
 /// The twin's stack: AWS's conformance assertions.
 mod gateway;
 /// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.
 mod host;
 /// The load tester against servers that behave badly on purpose.
 mod load;
+/// `loadtest` through the program: what it refuses.
+mod loadtest_flags;
 /// The ONNX reader and `inspect` on fixture models and on damaged files.
 mod model;
 /// Request and reply formats against recorded and generated cases.

@@ -1,11 +1,27 @@
 //! What every integration test needs: fixture paths, a clean folder, the program.
 
+/// A running `gwtf serve` and a plain HTTP client.
+pub(crate) mod served;
+
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// A path under `fixtures/`.
 pub(crate) fn fixture(relative: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(relative)
+}
+
+/// A fixture model's path as an argument.
+pub(crate) fn model(name: &str) -> String {
+    fixture("models").join(name).join("model.onnx").to_str().unwrap().to_owned()
+}
+
+/// The environment that `tests/run` makes: its interpreter, clients and published models.
+pub(crate) fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-env/bin/python");
+    assert!(python.is_file(), "{} is missing: run tests/run", python.display());
+    python
 }
 
 /// The `gwtf` program in `folder`, with nothing of the caller's AWS environment.
@@ -16,6 +32,22 @@ pub(crate) fn gwtf(folder: &Path) -> Command {
         command.env_remove(name);
     }
     command
+}
+
+/// The one document of a run's stdout, valid under the schema that it names.
+pub(crate) fn held_to_schema(text: &str) -> Value {
+    let document: Value = serde_json::from_str(text).unwrap();
+    let name = document["schema"].as_str().unwrap().replace('/', ".");
+    let schemas = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/schemas");
+    let schema = fs_err::read_to_string(schemas.join(format!("{name}.json"))).unwrap();
+    let schema: Value = serde_json::from_str(&schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator
+        .iter_errors(&document)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{document:#}");
+    document
 }
 
 /// ONNX Runtime as this machine has it: named by `ORT_DYLIB_PATH`, cached, or fetched once.

@@ -7,7 +7,8 @@ use crate::cli::local::{
 };
 use crate::config::Target;
 use crate::error::{Exit, Failure};
-use crate::load::plan::Plan;
+use crate::load::open_files;
+use crate::load::plan::{CONNECTIONS_MAX, Plan};
 use crate::release::{self};
 use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
@@ -62,7 +63,10 @@ impl Aim {
             return Self::at_local(args, context, &settings, keys);
         };
         let (payloads, payload_text) = match args.payload.as_slice() {
-            [] => (vec![requests::plain_get()], "GET without a body".to_owned()),
+            [] => {
+                context.console.talk("no --payload: sending GET requests without a body");
+                (vec![requests::plain_get()], "GET without a body".to_owned())
+            }
             files => (requests::from_files(files)?, files_text(files)),
         };
         let place = Place::Url(url.clone());
@@ -107,7 +111,8 @@ impl Aim {
         }
         let (payloads, payload_text) = match args.payload.as_slice() {
             [] => {
-                let made = requests::from_signature(loaded.live_service().signature(), args.seed)?;
+                let signature = loaded.live_service().signature();
+                let made = requests::from_signature(signature, args.seed, &args.dim)?;
                 let text = format!("POST, {} bytes made from the signature", made.body.len());
                 (vec![made], text)
             }
@@ -135,11 +140,23 @@ impl Aim {
     }
 
     /// Starts the endpoint for one run; its buckets are full.
-    pub(super) fn start(&self) -> Result<Running, Failure> {
+    ///
+    /// It is in this process: each of the generator's `connections` takes two open files here.
+    pub(super) fn start(&self, connections: usize) -> Result<Running, Failure> {
         let place = match &self.place {
             Place::Url(url) => return Ok(Running::Url(url.clone())),
             Place::Local(place) => place,
         };
+        let needed = 2 * connections.min(CONNECTIONS_MAX) as u64 + local::OPEN_FILES_BESIDE;
+        let limit = open_files::raise(needed);
+        if limit < needed {
+            let text = format!(
+                "{connections} connections to an endpoint of our own need {needed} open files, \
+                 more than the limit of {limit}"
+            );
+            return Err(Failure::new(Exit::Machine, text)
+                .with_hint("lower `--connections`, or raise `ulimit -n`"));
+        }
         let front = Front {
             twin: local::twin(&place.contract, &place.overrides, place.seed, ())?,
             upstream: Arc::new(LocalUpstream::new(place.loaded.versions())),
@@ -147,9 +164,20 @@ impl Aim {
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         // The generator keeps a core to itself where there is more than one.
         let threads = local::cores().saturating_sub(1).max(1);
-        let hosted = Hosted::start(address, front, HostOptions::default(), threads)?;
+        // One more than the generator's: its probe.
+        let connections_max = connections.min(CONNECTIONS_MAX) + 1;
+        let options = HostOptions { connections_max, ..HostOptions::default() };
+        let hosted = Hosted::start(address, front, options, threads)?;
         let url = format!("http://{}/{}/predict", hosted.address(), place.contract.stage);
         Ok(Running::Local(url, hosted))
+    }
+
+    /// The connections of a run that names none: `usual`, or as many as there are open files for.
+    pub(super) fn connections_default(&self, usual: usize) -> usize {
+        let Place::Local(_) = &self.place else { return usual };
+        let limit = open_files::raise(2 * usual as u64 + local::OPEN_FILES_BESIDE);
+        let room = limit.saturating_sub(local::OPEN_FILES_BESIDE) / 2;
+        usual.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
     }
 
     /// The value of the key of this name.

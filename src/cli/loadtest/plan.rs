@@ -2,6 +2,7 @@
 
 use super::aim::Aim;
 use super::{Args, Context};
+use crate::cli::input;
 use crate::error::{Exit, Failure};
 use crate::load::plan::{HttpVersion, Pace, Plan, Request, Target, TlsOptions, WeightedKey};
 use crate::load::report::RunFacts;
@@ -12,8 +13,12 @@ use crate::release::Timestamp;
 use std::str::FromStr;
 use std::time::SystemTime;
 
+/// The most bytes of a file of CA certificates: a system's whole store takes a quarter of one MiB.
+const CACERT_BYTES_MAX: usize = 16 << 20;
 /// Connections of a closed loop when none are given.
 const CLOSED_CONNECTIONS_DEFAULT: usize = 64;
+/// The same of an open loop, which opens them on demand.
+const OPEN_CONNECTIONS_DEFAULT: usize = 1_000;
 
 /// `NAME=WEIGHT`; the weight is 1 when left out.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,19 +40,47 @@ impl FromStr for KeyShare {
     }
 }
 
+/// `NAME=N`: a size for an open dimension.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct DimSize {
+    pub(super) name: String,
+    pub(super) size: usize,
+}
+
+impl FromStr for DimSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        // A tensor's name may hold anything, so the last `=` is the one.
+        let (name, size) = text.rsplit_once('=').unwrap_or((text, ""));
+        match size.parse() {
+            Ok(size) if size > 0 && !name.is_empty() => Ok(Self { name: name.to_owned(), size }),
+            _ => Err("write NAME=N with N above 0, for instance length=128".to_owned()),
+        }
+    }
+}
+
 /// `local:N`: generator threads on this machine.
 pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
     match text.split_once(':') {
         Some(("local", n)) => n.parse().map_err(|_| format!("`{n}` is no number of threads")),
-        Some(("ecs", _)) => Err("workers on ECS are not in this build; write local:N".to_owned()),
+        Some(("ecs", _)) => {
+            Err("workers on ECS come with the targets on AWS; write local:N".to_owned())
+        }
         _ => Err("write local:N, for instance local:2".to_owned()),
     }
 }
 
-/// `Name: value`.
-pub(super) fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("write it as `Name: value`")?;
-    Ok((name.trim().to_owned(), value.trim().to_owned()))
+/// `Name: value` each. Not clap's to parse: it shows what it refuses, and that may be a credential.
+pub(super) fn headers(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let header = |text: &String| {
+        let (name, value) = text.split_once(':').ok_or_else(|| {
+            Failure::new(Exit::Refused, "--header: a header without a colon")
+                .with_hint("write it as `Name: value`")
+        })?;
+        Ok((name.trim().to_owned(), value.trim().to_owned()))
+    };
+    texts.iter().map(header).collect()
 }
 
 /// The plan of one run against `url`, at `rate_rps` when a search says so.
@@ -60,18 +93,17 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let target = Target::parse(url)?;
     let requests = requests(args, context, aim, &target)?;
-    let mut plan = Plan::new(target, requests, pace(args, rate_rps)?);
-    if let Some(connections) = args.connections {
-        plan.connections_max = connections;
-    }
+    let connections = connections(args, aim);
+    let mut plan = Plan::new(target, requests, pace(args, connections, rate_rps)?);
+    plan.connections_max = connections;
     plan.timeout = args.timeout;
-    plan.keys = keys(args, aim)?;
+    plan.keys = keys(args, context, aim)?;
     plan.retry = args.retry;
     plan.http_version = if args.http2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
     plan.tls = TlsOptions {
         extra_ca_pem: match &args.cacert {
             None => None,
-            Some(path) => Some(fs_err::read(path).map_err(machine)?),
+            Some(path) => Some(input::read_file("cacert", path, CACERT_BYTES_MAX)?),
         },
         insecure: args.insecure,
     };
@@ -80,11 +112,16 @@ pub(super) fn plan(
     Ok(plan)
 }
 
-fn machine(error: std::io::Error) -> Failure {
-    Failure::new(Exit::Refused, error.to_string())
+/// The most connections of a run.
+pub(super) fn connections(args: &Args, aim: &Aim) -> usize {
+    let usual = match args.rps {
+        Some(Rate::Max) => CLOSED_CONNECTIONS_DEFAULT,
+        _ => OPEN_CONNECTIONS_DEFAULT,
+    };
+    args.connections.unwrap_or_else(|| aim.connections_default(usual))
 }
 
-fn pace(args: &Args, rate_rps: Option<f64>) -> Result<Pace, Failure> {
+fn pace(args: &Args, connections: usize, rate_rps: Option<f64>) -> Result<Pace, Failure> {
     let rate = rate_rps.map(Rate::PerSecond).or(args.rps);
     Ok(match (&args.stages, rate) {
         (Some(stages), _) => {
@@ -93,10 +130,7 @@ fn pace(args: &Args, rate_rps: Option<f64>) -> Result<Pace, Failure> {
         (None, Some(Rate::PerSecond(rate_rps))) => {
             Pace::Open(Schedule::constant(rate_rps, args.duration, args.arrivals, args.seed)?)
         }
-        (None, _) => Pace::Closed {
-            connections: args.connections.unwrap_or(CLOSED_CONNECTIONS_DEFAULT),
-            duration: args.duration,
-        },
+        (None, _) => Pace::Closed { connections, duration: args.duration },
     })
 }
 
@@ -106,7 +140,7 @@ fn requests(
     aim: &Aim,
     target: &Target,
 ) -> Result<Vec<Request>, Failure> {
-    let mut headers = args.header.clone();
+    let mut headers = headers(&args.header)?;
     if let Some(name) = &args.bearer_from {
         let token = context.environment.get(name).ok_or_else(|| {
             Failure::new(Exit::Refused, format!("--bearer-from: `{name}` is not set"))
@@ -134,11 +168,16 @@ fn requests(
     Ok(aim.payloads.iter().map(request).collect())
 }
 
-fn keys(args: &Args, aim: &Aim) -> Result<Vec<WeightedKey>, Failure> {
+/// The keys with their values: those of gwtf.toml, and any other that the environment sets.
+fn keys(args: &Args, context: &Context, aim: &Aim) -> Result<Vec<WeightedKey>, Failure> {
     args.key
         .iter()
         .map(|share| {
-            let key = aim.key(&share.name).ok_or_else(|| {
+            let key = match aim.key(&share.name) {
+                Some(key) => Some(key.clone()),
+                None => context.environment.api_key(&share.name)?,
+            };
+            let key = key.ok_or_else(|| {
                 Failure::new(Exit::Refused, format!("--key: no API key is named `{}`", share.name))
                     .with_hint(format!(
                         "name it in a usage plan's `keys` in gwtf.toml, or set {}",
@@ -212,6 +251,8 @@ fn schedule_facts(plan: &Plan) -> ScheduleFacts {
                         .iter()
                         .map(|stage| Stage {
                             duration_s: stage.duration.as_secs_f64(),
+                            rate_from_rps: (stage.from_rps != stage.to_rps)
+                                .then_some(stage.from_rps),
                             rate_rps: stage.to_rps,
                         })
                         .collect(),

@@ -1,6 +1,8 @@
 //! The requests of a run: bodies from files, or one made from the model's signature.
 
-use crate::error::{Exit, Failure};
+use super::plan::DimSize;
+use crate::cli::input;
+use crate::error::Failure;
 use crate::model::Signature;
 use crate::model::payload::render_request;
 use crate::model::sample::{Options, sample_inputs};
@@ -25,14 +27,7 @@ pub(super) fn from_files(files: &[PathBuf]) -> Result<Vec<Payload>, Failure> {
 }
 
 fn from_file(file: &Path) -> Result<Payload, Failure> {
-    let refuse = |text: String| Failure::new(Exit::Refused, text);
-    let bytes = fs_err::read(file).map_err(|error| refuse(format!("payload: {error}")))?;
-    if bytes.len() > PAYLOAD_BYTES_MAX {
-        let text = format!("payload `{}`: {} bytes", file.display(), bytes.len());
-        return Err(
-            refuse(text).with_hint(format!("API Gateway takes {PAYLOAD_BYTES_MAX} bytes at most"))
-        );
-    }
+    let bytes = input::read_file("payload", file, PAYLOAD_BYTES_MAX)?;
     let content_type = match bytes.starts_with(NPY_MAGIC) {
         true => "application/x-npy",
         false => "application/json",
@@ -40,9 +35,14 @@ fn from_file(file: &Path) -> Result<Payload, Failure> {
     Ok(Payload { method: "POST", content_type: Some(content_type), body: Bytes::from(bytes) })
 }
 
-/// One body made from the signature by the seed.
-pub(super) fn from_signature(signature: &Signature, seed: u64) -> Result<Payload, Failure> {
-    let inputs = sample_inputs(signature, seed, &Options::default())?;
+/// One body made from the signature by the seed; `sizes` are those of open dimensions.
+pub(super) fn from_signature(
+    signature: &Signature,
+    seed: u64,
+    sizes: &[DimSize],
+) -> Result<Payload, Failure> {
+    let open_sizes = sizes.iter().map(|dim| (dim.name.clone(), dim.size)).collect();
+    let inputs = sample_inputs(signature, seed, &Options { open_sizes })?;
     let body = render_request(&inputs, signature)?;
     Ok(Payload { method: "POST", content_type: Some("application/json"), body: Bytes::from(body) })
 }

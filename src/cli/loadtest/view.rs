@@ -78,15 +78,25 @@ fn milliseconds(time: Duration) -> String {
 /// How one run of a search ended.
 pub(super) fn probe_line(rate_rps: f64, report: &Report) -> String {
     let verdict = if report.passed { "holds" } else { "misses" };
-    let missed: Vec<&str> = report
-        .assertions
-        .iter()
-        .filter(|result| !result.passed)
-        .map(|result| result.expr.as_str())
-        .collect();
+    // The generator's own reason is a paragraph; the table at the end has it.
+    let detail = match report.generator.validity.valid {
+        true => missed(report),
+        false => Some("the generator could not keep its schedule".to_owned()),
+    };
+    let detail = detail.map(|text| format!(": {text}")).unwrap_or_default();
+    format!("{rate_rps} rps {verdict}{detail}")
+}
+
+/// Why a run did not hold: the generator's reason, else the objectives missed with what was
+/// measured.
+pub(super) fn missed(report: &Report) -> Option<String> {
     let reason = report.generator.validity.reason.clone();
-    let detail = reason.unwrap_or_else(|| missed.join(", "));
-    format!("{rate_rps:.0} rps {verdict}{}{detail}", if detail.is_empty() { "" } else { ": " })
+    reason.or_else(|| {
+        let missed = report.assertions.iter().filter(|result| !result.passed);
+        let texts: Vec<String> =
+            missed.map(|result| format!("{} was {}", result.expr, result.actual)).collect();
+        (!texts.is_empty()).then(|| texts.join(", "))
+    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where a report goes: the terminal or stdout, and the files asked for.
 
 use super::Context;
+use crate::cli::input;
 use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::baseline;
@@ -11,15 +12,33 @@ use std::path::{Path, PathBuf};
 /// Files to write, each with its format.
 pub(super) type Formats<'a> = Vec<(&'a Path, Format)>;
 
-/// The format of each file, by its ending.
+/// The format of each file, by its ending. A folder that is missing would be found only after the
+/// run, so it is looked for here.
 pub(super) fn formats(paths: &[PathBuf]) -> Result<Formats<'_>, Failure> {
-    paths.iter().map(|path| Ok((path.as_path(), Format::for_path(path)?))).collect()
+    let format = |path: &'_ PathBuf| -> Result<Format, Failure> {
+        let format = Format::for_path(path)?;
+        match folder_of(path).is_dir() {
+            true => Ok(format),
+            false => {
+                let text = format!(
+                    "report `{}`: no folder `{}`",
+                    path.display(),
+                    folder_of(path).display()
+                );
+                Err(Failure::new(Exit::Refused, text).with_hint("make the folder first"))
+            }
+        }
+    };
+    paths.iter().map(|path| Ok((path.as_path(), format(path)?))).collect()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// An earlier report.
 pub(super) fn read_baseline(path: &Path) -> Result<Report, Failure> {
-    let bytes = fs_err::read(path)
-        .map_err(|error| Failure::new(Exit::Refused, format!("baseline: {error}")))?;
+    let bytes = input::read_file("baseline", path, baseline::REPORT_BYTES_MAX)?;
     let report = baseline::read(&bytes).map_err(|error| {
         let failure = Failure::from(error);
         Failure {
@@ -71,10 +90,7 @@ fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         let mut file = fs_err::OpenOptions::new().write(true).open(path)?;
         return file.write_all(bytes).and_then(|()| file.flush());
     }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
-        .prefix(".gwtf-report-")
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+    let mut file = tempfile::Builder::new().prefix(".gwtf-report-").tempfile_in(folder_of(path))?;
     file.write_all(bytes)?;
     file.flush()?;
     set_usual_mode(file.as_file())?;

@@ -3,7 +3,6 @@
 use super::super::Context;
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
-use crate::model::onnx;
 use crate::runtime::{Engine, LocateRequest, Origin, Session, SessionOptions, locate};
 use std::path::Path;
 
@@ -48,8 +47,7 @@ pub(in crate::cli) fn open_session(
     context: &Context,
     model: &Path,
 ) -> Result<Session, Failure> {
-    let facts = onnx::read_facts(model)?;
-    onnx::check_runtime(&facts)?;
+    super::loaded::check_runtime(model)?;
     let options = SessionOptions { intra_threads: super::cores(), optimize: true };
     Ok(Session::open(&engine(settings, context)?, model, &options)?)
 }

@@ -1,10 +1,27 @@
 //! A running HTTP host on threads of its own.
 
 use crate::error::{Exit, Failure};
+use crate::load::open_files;
 use crate::serve::http::{Answer, HostOptions, serve};
 use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 use tokio::sync::oneshot;
+
+/// Between two looks at whether a host that was stopped has ended.
+const DRAIN_LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Open files of a process with a host, beside the connections: models, logs, the runtime's own.
+pub(in crate::cli) const OPEN_FILES_BESIDE: u64 = 128;
+
+/// The usual options, with no more connections than this process may have files open.
+pub(in crate::cli) fn host_options() -> HostOptions {
+    let usual = HostOptions::default();
+    let limit = open_files::raise(usual.connections_max as u64 + OPEN_FILES_BESIDE);
+    let room = usize::try_from(limit.saturating_sub(OPEN_FILES_BESIDE)).unwrap_or(usize::MAX);
+    HostOptions { connections_max: usual.connections_max.min(room.max(1)), ..usual }
+}
 
 /// An HTTP host that runs until it is stopped.
 pub(in crate::cli) struct Hosted {
@@ -63,6 +80,20 @@ impl Hosted {
     /// Where it listens.
     pub(in crate::cli) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Stops it like [`Hosted::stop`], but leaves off at the next interrupt: `None` then.
+    pub(in crate::cli) fn stop_unless(self, interrupts: &Receiver<()>) -> Option<bool> {
+        // A host that has ended already needs no telling.
+        let _ = self.stop.send(());
+        while !self.thread.is_finished() {
+            match interrupts.recv_timeout(DRAIN_LOOK_EVERY) {
+                Ok(()) => return None,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+        Some(self.thread.join().unwrap_or(false))
     }
 
     /// Stops it; whether every open request ended in time.

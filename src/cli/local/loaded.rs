@@ -48,7 +48,8 @@ impl Source {
         })
     }
 
-    /// What the ledger says; versions of `before` whose bytes are the same stay loaded.
+    /// What the ledger says; versions of `before` whose bytes are the same stay loaded. Others are
+    /// held to their digests first: a file may be a model and not the one that was deployed.
     pub(in crate::cli) fn load_view(
         &self,
         settings: &Settings,
@@ -67,15 +68,19 @@ impl Source {
         let endpoint = settings.endpoint(view.endpoint.as_deref(), settings.model.as_deref());
         let mut services = Vec::new();
         let mut digests = Vec::new();
+        let store = settings.store();
         for version in &view.versions {
-            let tag = version.version.as_str();
-            let kept = before.and_then(|before| before.same(&endpoint, tag, version.digest));
-            let service = match kept {
+            let tag = version.kept.version.as_str();
+            let digest = version.kept.artefact.digest;
+            let service = match before.and_then(|before| before.same(&endpoint, tag, digest)) {
                 Some(service) => service,
-                None => self.open(&endpoint, tag, &version.model_path)?,
+                None => {
+                    store.verify(&version.kept)?;
+                    self.open(&endpoint, tag, &version.model_path)?
+                }
             };
             services.push(service);
-            digests.push(version.digest);
+            digests.push(digest);
         }
         let canary = view.canary.as_ref().map(|canary| CanaryShare {
             version: canary.version.as_str().to_owned(),
@@ -85,10 +90,18 @@ impl Source {
     }
 
     fn open(&self, endpoint: &str, tag: &str, path: &Path) -> Result<Arc<ModelService>, Failure> {
-        onnx::check_runtime(&onnx::read_facts(path)?)?;
+        check_runtime(path)?;
         let pool = Pool::open(&self.engine, path, &self.pool.options())?;
         Ok(Arc::new(ModelService::new(endpoint, tag, pool)))
     }
+}
+
+/// Refuses a model that is newer than the runtime, with words that the runtime does not have.
+pub(in crate::cli) fn check_runtime(path: &Path) -> Result<(), Failure> {
+    onnx::check_runtime(&onnx::read_facts(path)?).map_err(|error| {
+        let failure = Failure::from(error);
+        Failure { message: format!("model `{}`: {}", path.display(), failure.message), ..failure }
+    })
 }
 
 impl Loaded {

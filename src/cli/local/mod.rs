@@ -6,7 +6,7 @@ mod loaded;
 mod upstream;
 
 pub(super) use engine::{engine, locate_request, open_session};
-pub(super) use host::Hosted;
+pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};
 pub(super) use loaded::{Loaded, Source};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
 

@@ -98,7 +98,8 @@ fn evaluation_measures_the_class_it_names() {
         batch(Outcome::Timeout, 40, 5_000_000),
         batch(Outcome::InFlight, 10, 9_000_000),
     ]);
-    run.retries.operations = 500;
+    run.retries.operations = 510;
+    run.retries.held_back_operations = 10;
     run.retries.attempts = 600;
     run.retries.succeeded = 480;
     run.operation_time_us.record_n(70_000, 500).unwrap();

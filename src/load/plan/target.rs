@@ -1,6 +1,7 @@
 //! The target's URL, taken apart.
 
 use super::super::error::Error;
+use super::super::report::text::without_secrets;
 use std::fmt;
 use url::Url;
 
@@ -24,13 +25,9 @@ impl Target {
     /// # Errors
     /// The text is no such URL, or carries a user name or password.
     pub fn parse(text: &str) -> Result<Self, Error> {
-        let kind = |reason| Error::UrlKind { url: text.to_owned(), reason };
-        let url = Url::parse(text).map_err(|source| Error::Url { url: text.to_owned(), source })?;
-        let tls = match url.scheme() {
-            "http" => false,
-            "https" => true,
-            _ => return Err(kind("the scheme is neither `http` nor `https`")),
-        };
+        let shown = || without_secrets(text);
+        let kind = |reason| Error::UrlKind { url: shown(), reason };
+        let url = Url::parse(text).map_err(|source| Error::Url { url: shown(), source })?;
         if !url.username().is_empty() || url.password().is_some() {
             // The URL is in reports: a password in it would be too.
             return Err(Error::UrlKind {
@@ -38,6 +35,11 @@ impl Target {
                 reason: "a user name or password in a URL is not supported",
             });
         }
+        let tls = match url.scheme() {
+            "http" => false,
+            "https" => true,
+            _ => return Err(kind("the scheme is neither `http` nor `https`")),
+        };
         let host = url.host_str().ok_or_else(|| kind("it names no host"))?;
         let port = url.port_or_known_default().ok_or_else(|| kind("it names no port"))?;
         let authority = match url.port() {
@@ -98,7 +100,24 @@ mod tests {
         ] {
             assert!(Target::parse(url).is_err(), "`{url}` was accepted");
         }
-        let error = Target::parse("http://user:hunter2@host/").unwrap_err();
-        assert!(!error.to_string().contains("hunter2"));
+    }
+
+    #[test]
+    fn no_refusal_shows_a_password() {
+        let urls = [
+            "http://user:hunter2@host/",
+            "ftp://user:hunter2@h/",
+            "http://user:hunter2@h:99999/",
+            "http://user:hunter2@[bad/",
+            "http://user:a@hunter2@[bad/",
+            "http://user:a//hunter2@[bad/",
+            "user:hunter2@host:3000/",
+            "http://h:99999/?key=hunter2",
+        ];
+        for url in urls {
+            let error = Target::parse(url).unwrap_err();
+            let text = format!("{error} {error:?}");
+            assert!(!text.contains("hunter2"), "`{url}`: {text}");
+        }
     }
 }

@@ -173,6 +173,9 @@ pub enum LoopKind {
 pub struct Stage {
     /// How long it lasts.
     pub duration_s: f64,
+    /// The rate at its start, when another is reached at its end.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub rate_from_rps: Option<f64>,
     /// The rate reached at its end.
     pub rate_rps: f64,
 }

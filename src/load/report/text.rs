@@ -25,12 +25,10 @@ pub fn clean(text: &str) -> String {
 }
 
 /// A URL without user information, fragment and the values of its query, which may be secrets
-/// (`?api_key=…`, presigned signatures); other text is only cleaned.
+/// (`?api_key=…`, presigned signatures). Text that is no such URL loses what stands where they do.
 pub fn without_secrets(target: &str) -> String {
-    let Ok(mut url) = url::Url::parse(target) else { return clean(target) };
-    if url.cannot_be_a_base() {
-        return clean(target);
-    }
+    let url = url::Url::parse(target).ok().filter(|url| !url.cannot_be_a_base());
+    let Some(mut url) = url else { return clean(&cut_like_a_url(target)) };
     // Both fail only for URLs that cannot have user information.
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -44,6 +42,26 @@ pub fn without_secrets(target: &str) -> String {
         shown.push_str("=…");
     }
     clean(&shown)
+}
+
+/// Everything between the scheme and the last `@`, and from the first `?` after it, cut out.
+fn cut_like_a_url(text: &str) -> String {
+    let is_scheme = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    let scheme_end = match text.split_once("://") {
+        Some((scheme, _)) if is_scheme(scheme) => scheme.len() + "://".len(),
+        _ => 0,
+    };
+    let (scheme, mut rest) = text.split_at(scheme_end);
+    let mut shown = scheme.to_owned();
+    if let Some((_, after)) = rest.rsplit_once('@') {
+        shown.push_str("…@");
+        rest = after;
+    }
+    match rest.split_once('?') {
+        Some((before, _)) => shown.extend([before, "?…"]),
+        None => shown.push_str(rest),
+    }
+    shown
 }
 
 /// Controls, and the characters that reorder text around them (Unicode TR9).
@@ -70,6 +88,8 @@ mod tests {
             ("http://u:p@h:3000/prod/predict", "http://h:3000/prod/predict"),
             ("https://h/p?X-Amz-Signature=abc&v#frag", "https://h/p?X-Amz-Signature=…&v=…"),
             ("iris (local twin)", "iris (local twin)"),
+            ("http://u:p@[bad/a?b=c", "http://…@[bad/a?…"),
+            ("u:p@host:3000/", "…@host:3000/"),
         ];
         for (url, shown) in cases {
             assert_eq!(without_secrets(url), shown);

@@ -1,6 +1,6 @@
 //! What a run says in sentences: the words that terminal, Markdown and HTML share.
 
-use super::document::{LoopKind, Report};
+use super::document::{LoopKind, Report, Stage};
 use super::text::clean;
 use crate::load::assertion::{AssertionResult, Unit};
 use crate::load::baseline::{Change, Comparison};
@@ -184,12 +184,7 @@ pub fn schedule(report: &Report) -> String {
         );
     }
     let rate = match (schedule.rate_rps, schedule.stages.as_slice()) {
-        (_, [_, ..]) => schedule
-            .stages
-            .iter()
-            .map(|stage| format!("{} s to {}", stage.duration_s, units::rate(stage.rate_rps)))
-            .collect::<Vec<_>>()
-            .join(", then "),
+        (_, [_, ..]) => schedule.stages.iter().map(stage).collect::<Vec<_>>().join(", then "),
         (Some(rate_rps), []) => {
             format!("{} for {}", units::rate(rate_rps), units::seconds(schedule.duration_s))
         }
@@ -199,6 +194,17 @@ pub fn schedule(report: &Report) -> String {
     let arrivals =
         if arrivals.is_empty() { String::new() } else { format!(", {arrivals} arrivals") };
     format!("{rate}{arrivals}, open loop")
+}
+
+/// `10 s at 200 rps`, or `30 s from 100 rps to 500 rps` for a ramp.
+fn stage(stage: &Stage) -> String {
+    let end = units::rate(stage.rate_rps);
+    match stage.rate_from_rps {
+        None => format!("{} s at {end}", stage.duration_s),
+        Some(from_rps) => {
+            format!("{} s from {} to {end}", stage.duration_s, units::rate(from_rps))
+        }
+    }
 }
 
 /// The rate offered over the sending time.

@@ -7,15 +7,18 @@ use super::attempts::Place;
 use super::{STARTS_MAX, Worker};
 use mio::net::TcpStream;
 use mio::{Interest, Token};
+use rustix::io::Errno;
 use std::io;
 
 impl<C: Client> Worker<C> {
     /// Gives a request to a connection with room.
     pub(super) fn start_on(&mut self, slot: usize, ticket: Ticket) {
         let now_ns = self.job.clock.now_ns();
+        let is_connecting = self.pool.get_mut(slot).is_some_and(|client| client.is_connecting());
         let Some(attempt) = self.attempts.get_mut(ticket) else { return };
         attempt.place = Place::Connection(slot);
         attempt.began_ns = now_ns;
+        attempt.awaits_server = is_connecting;
         let variant = attempt.operation.variant;
         self.with(slot, |client, turn| client.start(turn, ticket, variant));
     }
@@ -27,10 +30,14 @@ impl<C: Client> Worker<C> {
             Ok(slot) => {
                 self.start_on(slot, ticket);
                 if let Some(attempt) = self.attempts.get_mut(ticket) {
-                    attempt.opened = true;
                     attempt.began_ns = now_ns;
                 }
                 self.settle(slot);
+            }
+            Err(error) if is_own_shortage(&error) => {
+                self.usage.connections_denied += 1;
+                let text = format!("this machine refused the generator a connection: {error}");
+                self.failed(ticket, Failure::Connect(text));
             }
             Err(error) => self.failed(ticket, Failure::Connect(error.to_string())),
         }
@@ -103,30 +110,52 @@ impl<C: Client> Worker<C> {
                 break;
             }
         }
-        while let Some(ticket) = self.stale.pop() {
+        if !self.stale.is_empty() {
+            self.resend_stale();
+        }
+    }
+
+    /// Sends requests once more that the server never saw, the oldest first: a connection tells of
+    /// its streams in any order.
+    fn resend_stale(&mut self) {
+        let mut stale = std::mem::take(&mut self.stale);
+        stale.sort_by_key(|ticket| self.attempts.intended_ns(*ticket));
+        for ticket in stale {
             self.usage.connections_stale += 1;
-            self.resend(ticket);
+            if self.pool.has_space() {
+                self.start_on_fresh(ticket);
+            } else {
+                self.wait_in_order(ticket);
+            }
         }
     }
 
-    /// Sends a request once more, since the server closed its connection unanswered.
-    fn resend(&mut self, ticket: Ticket) {
-        if self.pool.has_space() {
-            self.start_on_fresh(ticket);
-        } else if let Some(attempt) = self.attempts.get_mut(ticket) {
-            // It is older than all that wait, so that the backlog stays in order.
-            attempt.place = Place::Backlog;
-            self.backlog.push_front(ticket);
-        }
+    /// Puts a request into the backlog before those that were due later.
+    fn wait_in_order(&mut self, ticket: Ticket) {
+        let Some(attempt) = self.attempts.get_mut(ticket) else { return };
+        attempt.place = Place::Backlog;
+        let intended_ns = Some(attempt.intended_ns);
+        let attempts = &self.attempts;
+        let at = self.backlog.partition_point(|other| attempts.intended_ns(*other) <= intended_ns);
+        self.backlog.insert(at, ticket);
     }
 
-    /// Opens connections for the backlog where others have closed; true if there is more to do.
+    /// Gives the backlog the room that there is: on connections that have some without having said
+    /// so, and on new ones where others have closed. True if there is more to do.
     pub(super) fn serve_backlog(&mut self) -> bool {
         for _ in 0..STARTS_MAX {
-            if self.backlog.is_empty() || !self.pool.has_space() {
+            if self.backlog.is_empty() {
                 return false;
             }
-            if let Some(ticket) = self.backlog.pop_front() {
+            let slot = self.pool.take();
+            if slot.is_none() && !self.pool.has_space() {
+                return false;
+            }
+            let Some(ticket) = self.backlog.pop_front() else { return false };
+            if let Some(slot) = slot {
+                self.start_on(slot, ticket);
+                self.settle(slot);
+            } else {
                 self.start_on_fresh(ticket);
             }
         }
@@ -158,5 +187,29 @@ impl<C: Client> Worker<C> {
             self.again.push(slot);
         }
         self.settle(slot);
+    }
+}
+
+/// Whether a connection was not opened for want of something that is the generator's and not the
+/// target's: open files, memory for sockets, or local ports.
+fn is_own_shortage(error: &io::Error) -> bool {
+    let own = [Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::NOMEM, Errno::ADDRNOTAVAIL];
+    own.iter().any(|own| error.raw_os_error() == Some(own.raw_os_error()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn want_of_files_is_the_generators_and_a_refusal_the_targets() {
+        for (errno, own) in [
+            (Errno::MFILE, true),
+            (Errno::ADDRNOTAVAIL, true),
+            (Errno::CONNREFUSED, false),
+            (Errno::CONNRESET, false),
+        ] {
+            assert_eq!(is_own_shortage(&errno.into()), own, "{errno}");
+        }
     }
 }

@@ -30,7 +30,7 @@ impl<C: Client> Worker<C> {
             return;
         }
         attempt.sent_ns = Some(at_ns);
-        let acted_ns = if attempt.opened { attempt.began_ns } else { at_ns };
+        let acted_ns = if attempt.awaits_server { attempt.began_ns } else { at_ns };
         let lateness_ns = acted_ns.saturating_sub(attempt.intended_ns);
         self.record.sent((!is_closed_loop).then_some(lateness_ns));
         self.job.live.sent();
@@ -145,10 +145,11 @@ impl<C: Client> Worker<C> {
                     self.with(slot, |client, turn| client.cancel(turn, ticket));
                     self.settle(slot);
                 }
-                // Both lists are in order of start: the oldest of all leads the backlog.
+                // Near the front: both lists are in order of start, up to what one turn starts.
                 Place::Backlog => {
-                    let first = self.backlog.pop_front();
-                    debug_assert_eq!(first, Some(ticket), "the backlog is in order of start");
+                    if let Some(at) = self.backlog.iter().position(|other| *other == ticket) {
+                        self.backlog.remove(at);
+                    }
                 }
             }
         }
@@ -160,6 +161,7 @@ impl<C: Client> Worker<C> {
         while let Some((ticket, _)) = self.attempts.oldest() {
             if let Some(attempt) = self.attempts.remove(ticket) {
                 self.end(&attempt, Outcome::InFlight, now_ns);
+                self.operation_in_flight(&attempt.operation, now_ns);
             }
         }
         while let Some(arrival) = self.source.next_arrival(self.until_ns) {
@@ -169,6 +171,8 @@ impl<C: Client> Worker<C> {
             self.in_flight_unsent(&operation, now_ns);
         }
         for operation in self.source.take_held() {
+            self.record.retries.held_back += 1;
+            self.record.retries.held_back_operations += u64::from(operation.attempt == 1);
             self.in_flight_unsent(&operation, now_ns);
         }
         for operation in self.source.take_retries() {
@@ -184,5 +188,14 @@ impl<C: Client> Worker<C> {
         let instants = Instants { intended_ns: operation.due_ns, sent_ns: None, ended_ns: now_ns };
         self.record.ended(Outcome::InFlight, &instants);
         self.job.live.ended(Outcome::InFlight, instants.response_time_us());
+        self.operation_in_flight(operation, now_ns);
+    }
+
+    /// Times an operation that the run's end cut off: a lower bound, without which the slowest
+    /// operations would be missing from their own percentiles.
+    fn operation_in_flight(&mut self, operation: &Operation, now_ns: u64) {
+        if self.job.retry.is_some() {
+            self.record.operation_ended(operation.started_ns, now_ns, false);
+        }
     }
 }

@@ -82,7 +82,7 @@ pub(super) struct Worker<C> {
     pool: Pool<C>,
     /// Connections that have more to do though their sockets are silent.
     again: Vec<usize>,
-    /// Requests to be sent once more, each on a fresh connection.
+    /// Requests to be sent once more, if possible each on a fresh connection.
     stale: Vec<Ticket>,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,
@@ -214,7 +214,7 @@ impl<C: Client> Worker<C> {
             intended_ns,
             began_ns: 0,
             sent_ns: None,
-            opened: false,
+            awaits_server: false,
             resent: false,
             place: Place::Backlog,
         });
@@ -252,7 +252,7 @@ impl<C: Client> Worker<C> {
             intended_ns: now_ns,
             began_ns: now_ns,
             sent_ns: None,
-            opened: false,
+            awaits_server: false,
             resent: false,
             place: Place::Backlog,
         }))

@@ -6,7 +6,7 @@ use super::foreign::Foreign;
 use super::runtime_support::Unsupported;
 use crate::error::{Exit, Explain};
 use std::borrow::Cow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A model file that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -191,6 +191,23 @@ impl FormatError {
     }
 }
 
+impl Error {
+    /// The same error as one of the file at `path`, when a copy of that file was read.
+    pub fn about(mut self, path: &Path) -> Self {
+        match &mut self {
+            Self::NotFound { path: read }
+            | Self::Folder { path: read, .. }
+            | Self::NotRegular { path: read }
+            | Self::Format { path: read, .. }
+            | Self::ExternalMissing { path: read, .. }
+            | Self::ExternalTooShort { path: read, .. } => *read = path.to_path_buf(),
+            // It is the copy that cannot be opened.
+            Self::Open(_) => {}
+        }
+        self
+    }
+}
+
 impl Explain for Error {
     fn exit(&self) -> Exit {
         match self {
@@ -208,7 +225,8 @@ impl Explain for Error {
         Some(match self {
             Self::NotFound { .. } => "check the path to the model".into(),
             Self::Folder { path, holds: FolderHolds::SavedModel } => format!(
-                "this is a TensorFlow SavedModel: `gwtf convert {} -o model.onnx` makes a model of it",
+                "this is a TensorFlow SavedModel: `python -m tf2onnx.convert --saved-model {} \
+                 --output model.onnx` makes a model of it",
                 path.display()
             ),
             Self::Folder { holds: FolderHolds::Onnx(file), .. } => {

@@ -10,8 +10,12 @@ pub struct Foreign {
 }
 
 const EXPORT_TORCH: &str = "export the model: `torch.onnx.export(model, example, \"model.onnx\")`";
-const EXPORT_TENSORFLOW: &str =
-    "make an ONNX model of it: `gwtf convert SAVED_MODEL -o model.onnx`";
+const EXPORT_SAVED_MODEL: &str = "make an ONNX model of its folder: \
+     `python -m tf2onnx.convert --saved-model DIR --output model.onnx`";
+const EXPORT_KERAS: &str = "save the model as a SavedModel and make an ONNX model of that: \
+     `python -m tf2onnx.convert --saved-model DIR --output model.onnx`";
+const EXPORT_TFLITE: &str = "make an ONNX model of it: \
+     `python -m tf2onnx.convert --tflite FILE --output model.onnx`";
 const NAME_THE_MODEL: &str = "name the `.onnx` file";
 
 static LFS_POINTER: Foreign = Foreign {
@@ -24,13 +28,15 @@ static HTML: Foreign = Foreign {
 };
 static TEXT: Foreign = Foreign { looks_like: "a text file", hint: NAME_THE_MODEL };
 static UNKNOWN: Foreign = Foreign { looks_like: "bytes of another kind", hint: NAME_THE_MODEL };
+static PICKLE: Foreign =
+    Foreign { looks_like: "a Python pickle (PyTorch or scikit-learn)", hint: EXPORT_TORCH };
 /// A `saved_model.pb`, which can be told only once it turns out to have no graph.
 pub(super) static SAVED_MODEL: Foreign =
-    Foreign { looks_like: "a TensorFlow SavedModel", hint: EXPORT_TENSORFLOW };
+    Foreign { looks_like: "a TensorFlow SavedModel", hint: EXPORT_SAVED_MODEL };
 
 /// Offset, bytes found there, kind. Sources: each format's own specification. The zeros are the high
 /// bytes of a length or offset, without which a model's producer name could be mistaken.
-static MAGIC: [(usize, &[u8], Foreign); 9] = [
+static MAGIC: [(usize, &[u8], Foreign); 8] = [
     (
         0,
         b"PK\x03\x04",
@@ -38,20 +44,15 @@ static MAGIC: [(usize, &[u8], Foreign); 9] = [
     ),
     (
         0,
-        b"\x80\x02",
-        Foreign { looks_like: "a Python pickle (PyTorch or scikit-learn)", hint: EXPORT_TORCH },
-    ),
-    (
-        0,
         b"\x89HDF\r\n\x1a\n",
-        Foreign { looks_like: "an HDF5 file (Keras `.h5`)", hint: EXPORT_TENSORFLOW },
+        Foreign { looks_like: "an HDF5 file (Keras `.h5`)", hint: EXPORT_KERAS },
     ),
     (
         0,
         b"\x1f\x8b",
         Foreign { looks_like: "a gzip file", hint: "unpack it and name the model inside" },
     ),
-    (1, b"\0\0\0TFL3", Foreign { looks_like: "a TensorFlow Lite model", hint: EXPORT_TENSORFLOW }),
+    (1, b"\0\0\0TFL3", Foreign { looks_like: "a TensorFlow Lite model", hint: EXPORT_TFLITE }),
     (
         1,
         b"\0\0\0ORTM",
@@ -90,6 +91,10 @@ pub(super) fn recognise(head: &[u8]) -> Option<&'static Foreign> {
     });
     if let Some((_, _, foreign)) = magic {
         return Some(foreign);
+    }
+    // The opcode PROTO and its number; protocols before 2 have no such start.
+    if let [0x80, 2..=5, ..] = head {
+        return Some(&PICKLE);
     }
     if head.starts_with(b"version https://git-lfs") {
         return Some(&LFS_POINTER);

@@ -398,6 +398,18 @@ impl Explain for Error {
             | Self::Shape { .. }
             | Self::DataType { .. } => "`gwtf inspect MODEL` lists inputs with types and shapes",
             Self::UnknownOutput { .. } => "`gwtf inspect MODEL` lists the outputs",
+            Self::Ragged { .. } => "make every list at the same depth equally long",
+            Self::Value { .. } | Self::Range { .. } => {
+                "`gwtf inspect MODEL` lists the inputs' types; wider numbers need another type"
+            }
+            Self::EmptyBody { .. }
+            | Self::Syntax { .. }
+            | Self::Nesting { .. }
+            | Self::Member { .. }
+            | Self::MissingMember { .. }
+            | Self::NoTensors { .. } => {
+                "write {\"instances\": [ROW, ...]} or {\"inputs\": {\"NAME\": TENSOR}}"
+            }
             _ => return None,
         };
         Some(hint.to_owned())

@@ -12,10 +12,11 @@
 //! objects; otherwise by the key `instances` or `inputs`. The order of keys never matters.
 //!
 //! # Values in JSON
-//! * Floating point: any JSON number, rounded to the nearest value of the type, and the bare
-//!   tokens `NaN`, `Infinity`, `-Infinity` (TensorFlow Serving's and Python's form, in requests
-//!   and replies). A finite literal beyond the type's range is refused. float16 and bfloat16 are
-//!   taken and given as numbers like the others.
+//! * Floating point: any JSON number, rounded to the nearest value of the type. What is not finite
+//!   is taken as the strings `"NaN"`, `"Infinity"`, `"-Infinity"` (valid JSON, which is all that a
+//!   gateway that checks bodies lets pass) or as the bare tokens (TensorFlow Serving's and Python's
+//!   form), and given as bare tokens. A finite literal beyond the type's range is refused. float16
+//!   and bfloat16 are taken and given as numbers like the others.
 //! * Integers: a number without fraction or exponent (`1.0` is refused, as TensorFlow Serving
 //!   does: it is mostly a sign of the wrong type) within the type's range.
 //! * Booleans: `true` and `false`.

@@ -36,7 +36,7 @@ const FAST_F32_MAX: f64 = 1e38;
 
 /// A floating-point literal, before it is rounded to a type.
 pub(super) enum Literal<'a> {
-    /// `NaN`, `Infinity` or `-Infinity`.
+    /// `NaN`, `Infinity` or `-Infinity`, bare or as a string.
     Special(f64),
     /// A decimal number.
     Decimal(Decimal<'a>),
@@ -66,8 +66,22 @@ impl<'a> Scanner<'a> {
             Some(b'-') => self.literal("-Infinity").map(|()| Literal::Special(f64::NEG_INFINITY)),
             Some(b'I') => self.literal("Infinity").map(|()| Literal::Special(f64::INFINITY)),
             Some(b'N') => self.literal("NaN").map(|()| Literal::Special(f64::NAN)),
+            Some(b'"') => self.special_string().map(Literal::Special),
             Some(_) => Err(FaultKind::Type.at(self.at())),
             None => Err(FaultKind::Syntax("a value").at(self.at())),
+        }
+    }
+
+    /// `"NaN"`, `"Infinity"` or `"-Infinity"`: what a request model lets pass, the bare tokens being
+    /// no JSON. Out of line, so that numbers pay nothing for it.
+    #[cold]
+    fn special_string(&mut self) -> Result<f64, Fault> {
+        let start = self.at();
+        match self.string()?.as_ref() {
+            "NaN" => Ok(f64::NAN),
+            "Infinity" => Ok(f64::INFINITY),
+            "-Infinity" => Ok(f64::NEG_INFINITY),
+            _ => Err(FaultKind::Type.at(start)),
         }
     }
 

@@ -203,7 +203,8 @@ fn a_follower_sees_each_release_once() {
         folder.deploy(version, bytes).unwrap();
         let view = follower.poll().unwrap().unwrap();
         assert_eq!(view.live.as_ref().unwrap().as_str(), version);
-        let live = view.versions.iter().find(|served| Some(&served.version) == view.live.as_ref());
+        let live =
+            view.versions.iter().find(|served| Some(&served.kept.version) == view.live.as_ref());
         assert_eq!(fs::read_to_string(&live.unwrap().model_path).unwrap(), bytes);
         assert!(follower.poll().unwrap().is_none());
     }

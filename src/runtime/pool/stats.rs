@@ -17,6 +17,8 @@ pub struct PoolStats {
     pub runs: u64,
     /// Runs done on the caller's thread.
     pub runs_inline: u64,
+    /// Whether a run on its caller's thread took so long that no more happen there.
+    pub inline_off: bool,
     /// Runs that gave an error.
     pub runs_failed: u64,
     /// Requests refused because the queue was full.

@@ -43,6 +43,18 @@ impl Runner for Doubling {
     }
 }
 
+/// Takes until its moment, whatever the size of what comes in.
+struct Until(Instant);
+
+impl Runner for Until {
+    fn run(&mut self, inputs: Tensors, _outputs: &[String]) -> Result<Tensors, RunError> {
+        while now() < self.0 {
+            std::thread::sleep(self.0.saturating_duration_since(now()));
+        }
+        Ok(doubled(inputs))
+    }
+}
+
 /// Gives one row whatever comes in.
 struct Summing;
 
@@ -212,6 +224,23 @@ async fn cheap_runs_happen_on_the_callers_thread() {
     }
     let stats = pool.stats();
     assert_eq!((stats.runs, stats.runs_inline), (5, 4), "the first one is not known to be cheap");
+}
+
+#[tokio::test]
+async fn one_long_run_on_the_callers_thread_is_the_last() {
+    let inline_run_max = Duration::from_micros(1);
+    let deadline = now() + Duration::from_millis(200);
+    let options = PoolOptions { inline_run_max, ..options(8, None) };
+    let pool = Pool::new(vec![Until(deadline)], signature(), &options);
+    // So cheap that one long run does not change the expectation enough.
+    pool.shared.lock().cost.observe(1, Duration::from_nanos(1));
+    assert_eq!(pool.infer(ask(&[1]), &[], deadline).await, Err(InferError::DeadlineExceeded));
+    let stats = pool.stats();
+    assert_eq!((stats.runs, stats.runs_inline, stats.inline_off), (1, 1, true));
+    assert!(pool.shared.lock().cost.expect(1).unwrap() < inline_run_max);
+    assert_eq!(pool.infer(ask(&[2]), &[], far()).await, Ok(answer(&[2])));
+    let stats = pool.stats();
+    assert_eq!((stats.runs, stats.runs_inline), (2, 1));
 }
 
 #[tokio::test]

@@ -76,6 +76,9 @@ impl Explain for OpenError {
             Self::Unsupported { opset_max: Some(opset), .. } => {
                 Some(format!("export the model with opset {opset} or lower"))
             }
+            Self::Unsupported { opset_max: None, .. } => {
+                Some("export the model with standard operators and types alone".to_owned())
+            }
             Self::ExternalData { .. } => {
                 Some("keep the weights file beside the model, under the name it names".to_owned())
             }

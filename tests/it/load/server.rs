@@ -63,6 +63,66 @@ impl Connection {
     }
 }
 
+/// HTTP/2 frame types and flags (RFC 9113, sections 6 and 4.1).
+pub(crate) mod http2 {
+    pub(crate) const DATA: u8 = 0;
+    pub(crate) const HEADERS: u8 = 1;
+    pub(crate) const RST_STREAM: u8 = 3;
+    pub(crate) const SETTINGS: u8 = 4;
+    /// Of settings.
+    pub(crate) const ACK: u8 = 1;
+    pub(crate) const END_STREAM: u8 = 1;
+    pub(crate) const END_HEADERS: u8 = 4;
+    /// `:status: 200` in HPACK's static table.
+    pub(crate) const STATUS_200: &[u8] = &[0x88];
+    /// Payload of a reset that says the stream was never looked at.
+    pub(crate) const REFUSED_STREAM: &[u8] = &[0, 0, 0, 7];
+    /// Payload of settings that allow no more streams.
+    pub(crate) const NO_MORE_STREAMS: &[u8] = &[0, 3, 0, 0, 0, 0];
+}
+
+/// HTTP/2 by hand.
+impl Connection {
+    /// Begins the conversation.
+    pub(crate) fn http2_begin(&mut self) -> Option<()> {
+        self.reader.read_exact(&mut [0; 24]).ok()?;
+        self.http2_frame(http2::SETTINGS, 0, 0, &[]);
+        Some(())
+    }
+
+    /// The stream of the next whole request; `None` when the client has ended the connection.
+    pub(crate) fn http2_request(&mut self) -> Option<u32> {
+        loop {
+            let mut head = [0; 9];
+            self.reader.read_exact(&mut head).ok()?;
+            let [l1, l2, l3, kind, flags, s1, s2, s3, s4] = head;
+            let mut payload = vec![0; u32::from_be_bytes([0, l1, l2, l3]) as usize];
+            self.reader.read_exact(&mut payload).ok()?;
+            if kind == http2::SETTINGS && flags & http2::ACK == 0 {
+                self.http2_frame(http2::SETTINGS, http2::ACK, 0, &[]);
+            }
+            if [http2::HEADERS, http2::DATA].contains(&kind) && flags & http2::END_STREAM != 0 {
+                return Some(u32::from_be_bytes([s1, s2, s3, s4]));
+            }
+        }
+    }
+
+    /// Writes a frame.
+    pub(crate) fn http2_frame(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let mut frame = (payload.len() as u32).to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.write(&frame);
+    }
+
+    /// Answers a stream with an empty 200.
+    pub(crate) fn http2_reply(&mut self, stream: u32) {
+        let flags = http2::END_HEADERS | http2::END_STREAM;
+        self.http2_frame(http2::HEADERS, flags, stream, http2::STATUS_200);
+    }
+}
+
 /// A running server. It runs until the test's process ends.
 pub(crate) struct Server {
     /// Where it listens.

@@ -1,5 +1,7 @@
-//! TLS and HTTP/2 against hyper and rustls with certificates made on the spot.
+//! TLS and HTTP/2 against hyper and rustls with certificates made on the spot, and HTTP/2 against
+//! servers that speak frames by hand to misbehave.
 
+use super::server::{Server, http2};
 use super::{check, counts, open, plan};
 use bytes::Bytes;
 use gwtf::error::{Exit, Explain};
@@ -39,6 +41,8 @@ struct Manner {
     alpn: Option<&'static [&'static [u8]]>,
     /// Requests that must be under way together before any is answered.
     together: usize,
+    /// How long it takes to begin a TLS handshake.
+    handshake_after: Duration,
 }
 
 impl Hyper {
@@ -60,7 +64,7 @@ impl Hyper {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(accept(listener, acceptor, Arc::new(Barrier::new(manner.together))));
+        runtime.spawn(accept(listener, acceptor, manner));
         Self { address, ca_pem, _runtime: runtime }
     }
 
@@ -75,7 +79,8 @@ impl Hyper {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, together: Arc<Barrier>) {
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, manner: Manner) {
+    let together = Arc::new(Barrier::new(manner.together));
     while let Ok((socket, _)) = listener.accept().await {
         let (acceptor, together) = (acceptor.clone(), Arc::clone(&together));
         tokio::spawn(async move {
@@ -85,6 +90,7 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, together: 
             match acceptor {
                 None => drop(builder.serve_connection(TokioIo::new(socket), service).await),
                 Some(acceptor) => {
+                    tokio::time::sleep(manner.handshake_after).await;
                     if let Ok(stream) = acceptor.accept(socket).await {
                         drop(builder.serve_connection(TokioIo::new(stream), service).await);
                     }
@@ -117,8 +123,8 @@ fn record(plan: &Plan) -> Result<Recording, Error> {
 /// Far above every buffer on the way.
 const LARGE_BODY_BYTES: usize = 8 << 20;
 
-const BOTH: Manner = Manner { alpn: Some(&[b"h2", b"http/1.1"]), together: 1 };
-const PLAIN: Manner = Manner { alpn: None, together: 1 };
+const PLAIN: Manner = Manner { alpn: None, together: 1, handshake_after: Duration::ZERO };
+const BOTH: Manner = Manner { alpn: Some(&[b"h2", b"http/1.1"]), ..PLAIN };
 
 /// The same plan over each protocol and transport.
 fn everywhere(plain: &Hyper, tls: &Hyper) -> [(&'static str, Plan); 4] {
@@ -171,7 +177,7 @@ fn http2_requests_time_out_one_by_one() {
 
 #[test]
 fn http2_to_a_server_of_another_kind_is_an_error_and_no_hang() {
-    let server = super::Server::start(|mut connection| {
+    let server = Server::start(|mut connection| {
         connection.request();
         connection.write(b"HTTP/1.1 400 Bad\r\ncontent-length: 0\r\n\r\n");
     });
@@ -201,8 +207,87 @@ fn a_certificate_must_be_trusted_or_trust_waived() {
 
 #[test]
 fn http2_in_tls_has_to_be_agreed_to() {
-    let server = Hyper::start(Manner { alpn: Some(&[]), together: 1 });
+    let server = Hyper::start(Manner { alpn: Some(&[]), ..PLAIN });
     let error = record(&server.tls_plan(HttpVersion::Http2)).unwrap_err();
     assert!(matches!(error, Error::NoHttp2(_)), "{error}");
     assert!(record(&server.tls_plan(HttpVersion::Http1)).is_ok());
+}
+
+/// A plan for a server that speaks frames by hand, over one connection.
+fn by_hand(server: &Server) -> Plan {
+    let plan = plan(server.address, open(100.0, 300));
+    Plan { http_version: HttpVersion::Http2, connections_max: 1, ..plan }
+}
+
+#[test]
+fn http2_requests_refused_together_wait_in_order() {
+    let server = Server::start(|mut connection| {
+        if connection.http2_begin().is_none() {
+            return;
+        }
+        let mut streams = Vec::new();
+        for n in 0..8 {
+            let Some(stream) = connection.http2_request() else { return };
+            if n < 4 { connection.http2_reply(stream) } else { streams.push(stream) }
+        }
+        connection.http2_frame(http2::SETTINGS, 0, 0, http2::NO_MORE_STREAMS);
+        for stream in streams.into_iter().rev() {
+            connection.http2_frame(http2::RST_STREAM, 0, stream, http2::REFUSED_STREAM);
+        }
+        while connection.http2_request().is_some() {}
+    });
+    let timeout = Duration::from_millis(300);
+    let recording = record(&Plan { streams_max: 4, timeout, ..by_hand(&server) }).unwrap();
+    assert_eq!(counts(&recording), [(Outcome::Ok, 4), (Outcome::ClientTimeout, 26)].into());
+    assert_eq!((recording.sent, recording.generator.connections_stale), (8, 4));
+    // Each waited its own time, not that of one it was taken for.
+    let timed_out = &recording.outcomes[&Outcome::ClientTimeout];
+    assert!(timed_out.response_time_us.min() >= 299_000, "{timed_out:?}");
+}
+
+#[test]
+fn a_refused_http2_request_takes_the_room_that_is_left() {
+    let server = Server::start(|mut connection| {
+        let mut requests = 0;
+        let mut next = connection.http2_begin().and_then(|()| connection.http2_request());
+        while let Some(stream) = next {
+            requests += 1;
+            if requests == 30 {
+                connection.http2_frame(http2::RST_STREAM, 0, stream, http2::REFUSED_STREAM);
+            } else {
+                connection.http2_reply(stream);
+            }
+            next = connection.http2_request();
+        }
+    });
+    let recording = record(&by_hand(&server)).unwrap();
+    assert_eq!(counts(&recording), [(Outcome::Ok, 30)].into());
+    assert_eq!(recording.generator.connections_opened, 1);
+}
+
+#[test]
+fn an_http2_server_that_breaks_every_second_request_is_not_forgiven() {
+    let server = Server::start(|mut connection| {
+        let first = connection.http2_begin().and_then(|()| connection.http2_request());
+        if let Some(stream) = first {
+            connection.http2_reply(stream);
+            connection.http2_request();
+        }
+    });
+    let recording = record(&Plan { streams_max: 1, ..by_hand(&server) }).unwrap();
+    assert_eq!(counts(&recording), [(Outcome::Ok, 15), (Outcome::ConnectError, 15)].into());
+    assert_eq!(recording.generator.connections_stale, 0);
+}
+
+#[test]
+fn a_slow_handshake_is_not_the_generators_lateness() {
+    let server = Hyper::start(Manner { handshake_after: Duration::from_secs(1), ..BOTH });
+    for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
+        let recording = record(&server.tls_plan(http_version)).unwrap();
+        assert_eq!(counts(&recording), BTreeMap::from([(Outcome::Ok, 30)]), "{http_version:?}");
+        // All were due within 300 ms and sent after the handshake, 700 ms late or more.
+        assert_eq!(recording.outcomes[&Outcome::Ok].response_time_us.count_between(0, 690_000), 0);
+        let late = recording.lateness_us.count_between(690_000, u64::MAX);
+        assert_eq!((recording.lateness_us.len(), late), (30, 0), "{http_version:?}");
+    }
 }

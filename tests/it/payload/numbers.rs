@@ -1,6 +1,7 @@
 //! Numbers at the edges of each type, and literals against the standard library's parser.
 
 use super::*;
+use gwtf::spec::request_model::NON_FINITE;
 use proptest::prelude::*;
 
 /// The only element of `{"inputs": LITERAL}` for a scalar of this type.
@@ -72,14 +73,48 @@ fn floats_have_their_types_range() {
             assert_eq!(scalar(dtype, &format!("{sign}1e-400")), scalar(dtype, "0"), "{dtype}");
         }
         for token in ["NaN", "Infinity", "-Infinity"] {
-            let data = scalar(dtype, token).unwrap();
-            let reply = reply_text(&ReplyForm::TensorflowColumn, &[("y", tensor(&[], data))]);
-            assert_eq!(reply, format!(r#"{{"outputs":{token}}}"#), "{dtype}");
+            // Bare, and as the string that a request model lets pass.
+            for literal in [token.to_owned(), format!("\"{token}\"")] {
+                let data = scalar(dtype, &literal).unwrap();
+                let reply = reply_text(&ReplyForm::TensorflowColumn, &[("y", tensor(&[], data))]);
+                assert_eq!(reply, format!(r#"{{"outputs":{token}}}"#), "{dtype}");
+            }
         }
-        for other in ["nan", "NaNs", "Inf", "-NaN", "+1", ".5", "--1", "0x10", "\"NaN\"", "true"] {
+        for other in
+            ["nan", "NaNs", "Inf", "-NaN", "+1", ".5", "--1", "0x10", "\"nan\"", "\"1\"", "true"]
+        {
             assert!(scalar(dtype, other).is_err(), "{dtype} {other}");
         }
     }
+}
+
+/// What [`NON_FINITE`] lets through the gateway is read in every JSON format.
+#[test]
+fn strings_stand_for_what_is_not_finite_in_every_format() {
+    let signature = signature(&["x: float32[batch,3]"], &[]);
+    let data = NON_FINITE.map(|text| format!("\"{text}\"")).join(",");
+    let oip = |shape: &str, data: &str| {
+        format!(r#"{{"inputs":[{{"name":"x","datatype":"FP32","shape":{shape},"data":{data}}}]}}"#)
+    };
+    for body in [
+        format!(r#"{{"instances":[[{data}]]}}"#),
+        format!(r#"{{"instances":[{{"x":[{data}]}}]}}"#),
+        format!(r#"{{"inputs":[[{data}]]}}"#),
+        format!(r#"{{"inputs":{{"x":[[{data}]]}}}}"#),
+        oip("[1,3]", &format!("[{data}]")),
+        oip("[1,3]", &format!("[[{data}]]")),
+    ] {
+        let request = parse_json(Protocol::Auto, body.as_str(), &signature).unwrap();
+        let Data::Float32(values) = request.inputs[0].1.clone().into_parts().1 else {
+            panic!("{body}")
+        };
+        assert!(values[0].is_nan(), "{body}");
+        assert_eq!(values[1..], [f32::INFINITY, f32::NEG_INFINITY], "{body}");
+    }
+    assert_eq!(
+        refusal(scalar("float32", "\"inf\"")),
+        "400 input `x`: expected float32 (a number), got `\"inf\"` at byte 10"
+    );
 }
 
 /// Bits of what the parser reads as float32 and float64.

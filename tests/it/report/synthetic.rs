@@ -194,6 +194,7 @@ pub(crate) fn troubled() -> Recording {
         succeeded: attempts * 3 / 4,
         attempts_exhausted: 131,
         budget_denied: 57,
+        ..RetryCounts::default()
     };
     for _ in 0..recording.retries.operations {
         let time_us = seeded.time_us(12_000);

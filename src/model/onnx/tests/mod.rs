@@ -248,9 +248,13 @@ fn versions_newer_than_the_runtime_are_told() {
 
 #[test]
 fn other_kinds_of_files_are_named() {
-    let cases: [(&[u8], &str); 14] = [
+    let cases: [(&[u8], &str); 18] = [
         (b"PK\x03\x04\x14\0", "a zip archive (PyTorch, Keras or another)"),
         (b"\x80\x02}q", "a Python pickle (PyTorch or scikit-learn)"),
+        (b"\x80\x03}q", "a Python pickle (PyTorch or scikit-learn)"),
+        (b"\x80\x04\x95", "a Python pickle (PyTorch or scikit-learn)"),
+        (b"\x80\x05\x95", "a Python pickle (PyTorch or scikit-learn)"),
+        (b"\x80\x06\x95", "bytes of another kind"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file (Keras `.h5`)"),
         (b"\x1f\x8b\x08", "a gzip file"),
         (b"\x1c\0\0\0TFL3", "a TensorFlow Lite model"),
