@@ -67,8 +67,13 @@ pub struct GeneratorUse {
     pub connections_waited: u64,
     /// The longest queue of arrivals waiting for a connection, over the workers' queues.
     pub backlog_max: u64,
-    /// Requests sent once more, on a fresh connection, because the server had closed a reused one
-    /// before the first byte of a reply: what every HTTP client does (RFC 9110, section 9.2.2).
+    /// Requests sent once more, on a fresh connection, because a reused one turned out closed before
+    /// they were wholly written, or because an HTTP/2 server said that it never looked at them.
+    ///
+    /// A client may repeat a request of its own accord only if the method is idempotent or it knows
+    /// that the request was not applied (RFC 9110, section 9.2.2). A connection that ends once the
+    /// request is written gives no such knowledge: that is a `connect_error`, even where the server
+    /// closed an idle connection in the moment it took the request to get there.
     pub connections_stale: u64,
 }
 

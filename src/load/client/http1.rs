@@ -53,7 +53,10 @@ impl Client for Http1 {
         self.reader.restart(turn.prepared.is_head(variant));
         let busy = Busy { ticket, variant, written: 0, is_written: false, is_answered: false };
         self.busy = Some(busy);
-        self.write(turn);
+        match self.is_gone(turn) {
+            None => self.write(turn),
+            Some(error) => self.fail(turn, &error),
+        }
     }
 
     fn ready(&mut self, turn: &mut Turn<'_>, readiness: Readiness) -> bool {
@@ -78,6 +81,26 @@ impl Client for Http1 {
 }
 
 impl Http1 {
+    /// Why a connection that was idle can carry no request any more. A close that is already there
+    /// has to be seen before the write: afterwards nothing tells it from one over the request.
+    fn is_gone(&mut self, turn: &mut Turn<'_>) -> Option<io::Error> {
+        if !self.is_reused {
+            return None;
+        }
+        match self.transport.read(turn.buffer) {
+            Err(error) if is_not_now(&error) => None,
+            Err(error) => Some(error),
+            Ok(0) => Some(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the server closed the idle connection",
+            )),
+            Ok(_) => Some(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the server sent bytes that nobody asked for",
+            )),
+        }
+    }
+
     /// Writes what is left of the request.
     fn write(&mut self, turn: &mut Turn<'_>) {
         let Some(busy) = &mut self.busy else { return };
@@ -99,7 +122,6 @@ impl Http1 {
                 Err(error) if is_not_now(&error) => return,
                 Err(error) => {
                     // The server may have answered before it closed: what it said counts.
-                    busy.is_written = true;
                     self.read(turn, true);
                     self.fail(turn, &error);
                     return;
@@ -192,7 +214,7 @@ impl Http1 {
         self.is_closed = true;
         let Some(busy) = self.busy.take() else { return };
         let text = error.to_string();
-        let failure = if self.is_reused && !busy.is_answered {
+        let failure = if self.is_reused && !busy.is_answered && !busy.is_written {
             Failure::Stale(text)
         } else {
             Failure::Connect(text)

@@ -36,6 +36,20 @@ enum State {
     Closed,
 }
 
+/// How far a request had come.
+#[derive(Debug, Clone, Copy)]
+enum Progress {
+    Unsent,
+    Sent,
+    Answered,
+}
+
+impl Progress {
+    fn of(stream: &Stream) -> Self {
+        if stream.facts.status == 0 { Self::Sent } else { Self::Answered }
+    }
+}
+
 /// An HTTP/2 connection.
 pub(in super::super) struct Http2 {
     state: State,
@@ -198,7 +212,7 @@ impl Http2 {
                 }
                 Err(error) => {
                     self.is_retired = true;
-                    let failure = self.failure(Some(&error), false);
+                    let failure = self.failure(Some(&error), Progress::Unsent);
                     turn.events.push_back(Event::Failed { ticket, failure });
                 }
             }
@@ -210,7 +224,7 @@ impl Http2 {
         let Some(Some(stream)) = self.streams.get_mut(slot) else { return };
         let mut context = Context::from_waker(&self.stream_wakers[slot]);
         let step = stream.go_on(&mut context);
-        let (ticket, is_answered) = (stream.ticket, stream.facts.status != 0);
+        let (ticket, progress) = (stream.ticket, Progress::of(stream));
         let event = match step {
             Step::Pending => return,
             Step::Whole => {
@@ -222,7 +236,7 @@ impl Http2 {
                 if error.is_go_away() {
                     self.is_retired = true;
                 }
-                Event::Failed { ticket, failure: self.failure(Some(&error), is_answered) }
+                Event::Failed { ticket, failure: self.failure(Some(&error), progress) }
             }
             Step::Fault(fault) => {
                 Event::Failed { ticket, failure: Failure::Protocol(fault.to_owned()) }
@@ -233,18 +247,22 @@ impl Http2 {
     }
 
     /// What the end of a stream, or of the connection with or without an error, means for a request.
-    fn failure(&self, error: Option<&h2::Error>, is_answered: bool) -> Failure {
+    fn failure(&self, error: Option<&h2::Error>, progress: Progress) -> Failure {
         let text = match error {
             None => "the server closed the connection before a whole reply".to_owned(),
             Some(error) => error.get_io().map_or_else(|| error.to_string(), io::Error::to_string),
         };
         // Streams above the last one that a GOAWAY names, and refused ones, were never looked at.
-        let is_unseen = error.is_none_or(|error| {
-            error.is_io()
-                || error.reason() == Some(h2::Reason::REFUSED_STREAM)
+        let is_refused = error.is_some_and(|error| {
+            error.reason() == Some(h2::Reason::REFUSED_STREAM)
                 || error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR)
         });
-        if self.is_reused && !is_answered && is_unseen {
+        let is_unseen = match progress {
+            Progress::Unsent => is_refused || error.is_none_or(h2::Error::is_io),
+            Progress::Sent => is_refused,
+            Progress::Answered => false,
+        };
+        if self.is_reused && is_unseen {
             Failure::Stale(text)
         } else if error.is_some_and(h2::Error::is_library) {
             Failure::Protocol(text)
@@ -258,13 +276,16 @@ impl Http2 {
         self.state = State::Closed;
         let error = error.as_ref();
         for (ticket, _) in std::mem::take(&mut self.waiting) {
-            turn.events.push_back(Event::Failed { ticket, failure: self.failure(error, false) });
+            turn.events.push_back(Event::Failed {
+                ticket,
+                failure: self.failure(error, Progress::Unsent),
+            });
         }
         for slot in 0..self.streams.len() {
             // What had come before the end is still there to be read.
             self.poll_stream(turn, slot);
             if let Some(stream) = &self.streams[slot] {
-                let failure = self.failure(error, stream.facts.status != 0);
+                let failure = self.failure(error, Progress::of(stream));
                 turn.events.push_back(Event::Failed { ticket: stream.ticket, failure });
                 self.release(slot);
             }

@@ -78,8 +78,9 @@ pub(super) enum Event {
 /// Why a request ended without a whole reply.
 #[derive(Debug)]
 pub(super) enum Failure {
-    /// The server closed a connection that had been used before, and no byte of a reply had come:
-    /// it may not have seen the request, so clients send it once more.
+    /// A connection that had been used before was closed before the request was wholly sent, or the
+    /// server said that it never looked at it: it cannot have been acted upon, so clients send it
+    /// once more. A close after that may be a server breaking down over the request.
     Stale(String),
     /// No connection, or it ended too early.
     Connect(String),

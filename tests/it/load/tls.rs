@@ -242,3 +242,17 @@ fn a_refused_http2_request_takes_the_room_that_is_left() {
     assert_eq!(counts(&recording), [(Outcome::Ok, 30)].into());
     assert_eq!(recording.generator.connections_opened, 1);
 }
+
+#[test]
+fn an_http2_server_that_breaks_every_second_request_is_not_forgiven() {
+    let server = Server::start(|mut connection| {
+        let first = connection.http2_begin().and_then(|()| connection.http2_request());
+        if let Some(stream) = first {
+            connection.http2_reply(stream);
+            connection.http2_request();
+        }
+    });
+    let recording = record(&Plan { streams_max: 1, ..by_hand(&server) }).unwrap();
+    assert_eq!(counts(&recording), [(Outcome::Ok, 15), (Outcome::ConnectError, 15)].into());
+    assert_eq!(recording.generator.connections_stale, 0);
+}
