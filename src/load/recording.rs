@@ -90,7 +90,7 @@ pub struct Recording {
     /// Per class; requests still in flight are in [`Outcome::InFlight`] with lower bounds.
     pub outcomes: BTreeMap<Outcome, OutcomeTimes>,
     /// Send instant minus intended instant, of every request sent; closed loops record nothing. A
-    /// request that has to open its connection counts up to the start of connecting: the handshake
+    /// request given to a connection that is still being made counts up to that instant: the handshake
     /// is the server's doing, not the generator's.
     pub lateness_us: Histogram<u64>,
     /// With retries on: from the operation's intended instant to its last attempt's end. Has every

@@ -25,6 +25,8 @@ pub(in super::super) struct Http1 {
     transport: Transport,
     busy: Option<Busy>,
     reader: ReplyReader,
+    /// It has taken bytes of a request, so that it is there.
+    has_written: bool,
     /// It has carried a whole reply before.
     is_reused: bool,
     is_closed: bool,
@@ -36,6 +38,7 @@ impl Client for Http1 {
             transport,
             busy: None,
             reader: ReplyReader::new(),
+            has_written: false,
             is_reused: false,
             is_closed: false,
         }
@@ -43,6 +46,10 @@ impl Client for Http1 {
 
     fn room(&self) -> usize {
         usize::from(self.busy.is_none() && !self.is_closed)
+    }
+
+    fn is_connecting(&self) -> bool {
+        !self.has_written
     }
 
     fn is_closed(&self) -> bool {
@@ -117,6 +124,7 @@ impl Http1 {
                         turn.events.push_back(Event::Sent { ticket: busy.ticket, at_ns });
                     }
                     busy.written += written;
+                    self.has_written = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if is_not_now(&error) => return,

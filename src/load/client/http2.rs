@@ -103,6 +103,10 @@ impl Client for Http2 {
         allowed.saturating_sub(self.under_way())
     }
 
+    fn is_connecting(&self) -> bool {
+        matches!(self.state, State::Handshake(_))
+    }
+
     fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed) || self.is_retired && self.under_way() == 0
     }

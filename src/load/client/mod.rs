@@ -108,6 +108,10 @@ pub(super) trait Client: Send {
     /// How many more requests can start.
     fn room(&self) -> usize;
 
+    /// Whether the connection is not there yet: no request can be sent before the server has done
+    /// its part of connecting.
+    fn is_connecting(&self) -> bool;
+
     /// Whether the connection is of no more use.
     fn is_closed(&self) -> bool;
 

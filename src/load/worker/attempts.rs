@@ -49,8 +49,8 @@ pub(super) struct Attempt {
     pub(super) began_ns: u64,
     /// When its first byte was written.
     pub(super) sent_ns: Option<u64>,
-    /// Its connection was opened for it.
-    pub(super) opened: bool,
+    /// Its connection was still being made when it was given to it.
+    pub(super) awaits_server: bool,
     /// It is on its second, fresh connection.
     pub(super) resent: bool,
     /// Where it is.
@@ -159,7 +159,7 @@ mod tests {
             intended_ns: index,
             began_ns: 0,
             sent_ns: None,
-            opened: false,
+            awaits_server: false,
             resent: false,
             place: Place::Backlog,
         }

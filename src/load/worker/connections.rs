@@ -13,9 +13,11 @@ impl<C: Client> Worker<C> {
     /// Gives a request to a connection with room.
     pub(super) fn start_on(&mut self, slot: usize, ticket: Ticket) {
         let now_ns = self.job.clock.now_ns();
+        let is_connecting = self.pool.get_mut(slot).is_some_and(|client| client.is_connecting());
         let Some(attempt) = self.attempts.get_mut(ticket) else { return };
         attempt.place = Place::Connection(slot);
         attempt.began_ns = now_ns;
+        attempt.awaits_server = is_connecting;
         let variant = attempt.operation.variant;
         self.with(slot, |client, turn| client.start(turn, ticket, variant));
     }
@@ -27,7 +29,6 @@ impl<C: Client> Worker<C> {
             Ok(slot) => {
                 self.start_on(slot, ticket);
                 if let Some(attempt) = self.attempts.get_mut(ticket) {
-                    attempt.opened = true;
                     attempt.began_ns = now_ns;
                 }
                 self.settle(slot);

@@ -30,7 +30,7 @@ impl<C: Client> Worker<C> {
             return;
         }
         attempt.sent_ns = Some(at_ns);
-        let acted_ns = if attempt.opened { attempt.began_ns } else { at_ns };
+        let acted_ns = if attempt.awaits_server { attempt.began_ns } else { at_ns };
         let lateness_ns = acted_ns.saturating_sub(attempt.intended_ns);
         self.record.sent((!is_closed_loop).then_some(lateness_ns));
         self.job.live.sent();

@@ -214,7 +214,7 @@ impl<C: Client> Worker<C> {
             intended_ns,
             began_ns: 0,
             sent_ns: None,
-            opened: false,
+            awaits_server: false,
             resent: false,
             place: Place::Backlog,
         });
@@ -251,7 +251,7 @@ impl<C: Client> Worker<C> {
             intended_ns: now_ns,
             began_ns: now_ns,
             sent_ns: None,
-            opened: false,
+            awaits_server: false,
             resent: false,
             place: Place::Backlog,
         }))

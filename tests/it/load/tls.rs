@@ -41,6 +41,8 @@ struct Manner {
     alpn: Option<&'static [&'static [u8]]>,
     /// Requests that must be under way together before any is answered.
     together: usize,
+    /// How long it takes to begin a TLS handshake.
+    handshake_after: Duration,
 }
 
 impl Hyper {
@@ -62,7 +64,7 @@ impl Hyper {
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).unwrap();
         let address = listener.local_addr().unwrap();
-        runtime.spawn(accept(listener, acceptor, Arc::new(Barrier::new(manner.together))));
+        runtime.spawn(accept(listener, acceptor, manner));
         Self { address, ca_pem, _runtime: runtime }
     }
 
@@ -77,7 +79,8 @@ impl Hyper {
     }
 }
 
-async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, together: Arc<Barrier>) {
+async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, manner: Manner) {
+    let together = Arc::new(Barrier::new(manner.together));
     while let Ok((socket, _)) = listener.accept().await {
         let (acceptor, together) = (acceptor.clone(), Arc::clone(&together));
         tokio::spawn(async move {
@@ -87,6 +90,7 @@ async fn accept(listener: TcpListener, acceptor: Option<TlsAcceptor>, together: 
             match acceptor {
                 None => drop(builder.serve_connection(TokioIo::new(socket), service).await),
                 Some(acceptor) => {
+                    tokio::time::sleep(manner.handshake_after).await;
                     if let Ok(stream) = acceptor.accept(socket).await {
                         drop(builder.serve_connection(TokioIo::new(stream), service).await);
                     }
@@ -115,8 +119,8 @@ fn record(plan: &Plan) -> Result<Recording, Error> {
     Ok(recording)
 }
 
-const BOTH: Manner = Manner { alpn: Some(&[b"h2", b"http/1.1"]), together: 1 };
-const PLAIN: Manner = Manner { alpn: None, together: 1 };
+const PLAIN: Manner = Manner { alpn: None, together: 1, handshake_after: Duration::ZERO };
+const BOTH: Manner = Manner { alpn: Some(&[b"h2", b"http/1.1"]), ..PLAIN };
 
 #[test]
 fn every_protocol_over_every_transport() {
@@ -185,7 +189,7 @@ fn a_certificate_must_be_trusted_or_trust_waived() {
 
 #[test]
 fn http2_in_tls_has_to_be_agreed_to() {
-    let server = Hyper::start(Manner { alpn: Some(&[]), together: 1 });
+    let server = Hyper::start(Manner { alpn: Some(&[]), ..PLAIN });
     let error = record(&server.tls_plan(HttpVersion::Http2)).unwrap_err();
     assert!(matches!(error, Error::NoHttp2(_)), "{error}");
     assert!(record(&server.tls_plan(HttpVersion::Http1)).is_ok());
@@ -255,4 +259,17 @@ fn an_http2_server_that_breaks_every_second_request_is_not_forgiven() {
     let recording = record(&Plan { streams_max: 1, ..by_hand(&server) }).unwrap();
     assert_eq!(counts(&recording), [(Outcome::Ok, 15), (Outcome::ConnectError, 15)].into());
     assert_eq!(recording.generator.connections_stale, 0);
+}
+
+#[test]
+fn a_slow_handshake_is_not_the_generators_lateness() {
+    let server = Hyper::start(Manner { handshake_after: Duration::from_secs(1), ..BOTH });
+    for http_version in [HttpVersion::Http1, HttpVersion::Http2] {
+        let recording = record(&server.tls_plan(http_version)).unwrap();
+        assert_eq!(counts(&recording), BTreeMap::from([(Outcome::Ok, 30)]), "{http_version:?}");
+        // All were due within 300 ms and sent after the handshake, 700 ms late or more.
+        assert_eq!(recording.outcomes[&Outcome::Ok].response_time_us.count_between(0, 690_000), 0);
+        let late = recording.lateness_us.count_between(690_000, u64::MAX);
+        assert_eq!((recording.lateness_us.len(), late), (30, 0), "{http_version:?}");
+    }
 }
