@@ -239,7 +239,7 @@ fn a_stop_lets_requests_under_way_end() {
         assert!(reply.starts_with("HTTP/1.1 200 "), "{reply}");
         assert!(reply.contains("predictions"), "{reply}");
     }
-    let (status, talk) = served.end();
+    let (status, talk) = served.ended();
     assert!(status.success(), "{status}: {talk}");
     assert!(talk.contains("stopping") && !talk.contains("did not end"), "{talk}");
 }

@@ -101,8 +101,13 @@ impl Served {
     }
 
     /// Sends SIGTERM, waits; how it ended and what it said.
-    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+    pub(crate) fn end(self) -> (ExitStatus, String) {
         self.terminate();
+        self.ended()
+    }
+
+    /// Waits for the end of one that was told to stop, which a second signal would cut short.
+    pub(crate) fn ended(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         (status, self.stderr.take().unwrap().join().unwrap())
     }
