@@ -102,6 +102,9 @@ pub(super) struct Args {
     /// Search the highest rate that holds every --assert, from --rps up, in runs of --duration
     #[arg(long, requires = "assert", conflicts_with = "stages")]
     find_max: bool,
+    /// Send what falls due within this time together: less CPU a request, more lateness
+    #[arg(long, value_name = "TIME", default_value = "0us", value_parser = load::duration::parse)]
+    send_window: Duration,
     /// Generator threads: `local:N`
     #[arg(long, value_name = "local:N", default_value = "local:1", value_parser = plan::parse_workers)]
     workers: usize,

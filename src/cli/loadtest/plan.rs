@@ -108,6 +108,7 @@ pub(super) fn plan(
         insecure: args.insecure,
     };
     plan.workers = args.workers;
+    plan.send_window = args.send_window;
     plan.seed = args.seed;
     Ok(plan)
 }
