@@ -4,9 +4,9 @@ use super::*;
 use rand::SeedableRng;
 
 fn settings(text: &str, variables: &[(&str, &str)], flags: &Flags) -> Result<Settings, Error> {
-    let path = PathBuf::from("/work/iris/gwtf.toml");
+    let path = PathBuf::from("/home/ada/iris/gwtf.toml");
     let file = read::parse(&path, text)?;
-    let environment = Environment::new("/work/iris/src", variables.to_vec());
+    let environment = Environment::new("/home/ada/iris/src", variables.to_vec());
     Settings::resolve(flags, &environment, Some(path), file)
 }
 
@@ -29,8 +29,8 @@ fn flags_win_over_environment_over_file_over_default() {
         assert_eq!((settings.region.as_deref(), settings.target), (region, target));
     }
     let settings = settings(file, &[], &Flags::default()).unwrap();
-    assert_eq!(settings.model, Some("/work/iris/m/model.onnx".into()));
-    assert_eq!(settings.folder, PathBuf::from("/work/iris"));
+    assert_eq!(settings.model, Some("/home/ada/iris/m/model.onnx".into()));
+    assert_eq!(settings.folder, PathBuf::from("/home/ada/iris"));
     assert_eq!(settings.stage, "prod");
     assert_eq!(settings.integration_timeout, Duration::from_secs(29));
     assert_eq!((settings.keep, settings.access_logs), (5, true));

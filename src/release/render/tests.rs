@@ -41,7 +41,7 @@ fn ledger() -> Ledger {
 }
 
 fn at(columns: usize, render: impl Fn(Place<'_>, &Ledger, usize) -> String) -> String {
-    let store = Store::new(Path::new("/work/iris"));
+    let store = Store::new(Path::new("/home/ada/iris"));
     let place = Place { endpoint: "iris", stage: "prod", store: &store };
     let text = render(place, &ledger(), columns);
     for line in text.lines() {
