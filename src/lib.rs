@@ -3,7 +3,7 @@
 //! The way of the data, which is also the order of the modules and of who may import whom:
 //!
 //! ```text
-//! model file -> model (signature) -> spec (contract) -> release (ledger)
+//! model file -> model (signature) -> spec (contract) -> package (artefact) -> release (ledger)
 //!            -> runtime (ONNX Runtime) -> serve -> gateway (twin) <- load (arrivals) -> report
 //! ```
 //!
@@ -16,6 +16,7 @@ pub mod error;
 pub mod gateway;
 pub mod load;
 pub mod model;
+pub mod package;
 pub mod release;
 pub mod runtime;
 pub mod serve;

@@ -4,6 +4,7 @@
 //! them, a file is held to that schema key by key (`check`), and only then read into them. A field
 //! that is not written is `None`; what it then means is decided in `resolved`.
 
+use crate::spec::Architecture;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use std::path::PathBuf;
@@ -73,16 +74,6 @@ pub struct Function {
     pub reserved_concurrency: Option<u32>,
     /// Sandboxes kept warm.
     pub provisioned_concurrency: Option<u32>,
-}
-
-/// Instruction set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each variant is the architecture it names")]
-pub enum Architecture {
-    #[serde(rename = "x86_64")]
-    X86_64,
-    Arm64,
 }
 
 /// Form of a Lambda artefact.

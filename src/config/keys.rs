@@ -4,7 +4,7 @@
 use super::environment::Environment;
 use super::resolved::Settings;
 use crate::error::Failure;
-use crate::release::Digest;
+use crate::model::Digest;
 use crate::spec::ApiKey;
 
 /// Characters of a key's id, as many as API Gateway's have.

@@ -1,5 +1,6 @@
 //! The model: facts read from its file, its signature, tensors and payload formats. Pure.
 
+mod digest;
 pub mod dtype;
 pub mod onnx;
 pub mod payload;
@@ -7,6 +8,7 @@ pub mod sample;
 pub mod signature;
 pub mod tensor;
 
+pub use digest::{Digest, DigestError};
 pub use dtype::DType;
 pub use signature::{Dim, Signature, TensorSpec};
 pub use tensor::{Data, Tensor};

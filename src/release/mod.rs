@@ -13,7 +13,6 @@
 //! ```
 
 pub mod commit;
-pub mod digest;
 mod error;
 pub mod keys;
 pub mod ledger;
@@ -27,7 +26,6 @@ pub mod timestamp;
 pub mod version;
 pub mod watch;
 
-pub use digest::Digest;
 pub use error::{Error, Holder};
 pub use ledger::Ledger;
 pub use perform::{NewVersion, Outcome};

@@ -1,8 +1,8 @@
 //! What the ledger is made of: kept versions, releases, and the requests that make them.
 
-use super::digest::Digest;
 use super::timestamp::Timestamp;
 use super::version::Version;
+use crate::model::Digest;
 use crate::model::Signature;
 use serde::{Deserialize, Serialize};
 

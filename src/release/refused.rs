@@ -1,9 +1,9 @@
 //! What the ledger does not allow, and the person's next step.
 
-use super::digest::Digest;
 use super::ledger::VERSIONS_MAX;
 use super::version::Version;
 use crate::error::{Exit, Explain};
+use crate::model::Digest;
 
 /// A transition that the ledger does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -6,10 +6,10 @@
 //! # Invariants
 //! Only the holder of the lock stages, so the scratch folder has one user.
 
-use super::digest::Digest;
 use super::error::Error;
 use super::record::{Artefact, ArtefactFile, is_inside};
 use super::store::{ExtraFile, sync_folder};
+use crate::model::Digest;
 use fs_err as fs;
 use sha2::Digest as _;
 use std::io::{Read, Write};

@@ -5,10 +5,10 @@
 //! within one tick of the file system's clock could look alike, so a changed ledger is read again at
 //! the next few polls too, and compared by its digest.
 
-use super::digest::Digest;
 use super::error::Error;
 use super::store::Store;
 use super::{View, view};
+use crate::model::Digest;
 use std::os::unix::fs::MetadataExt;
 
 /// Polls after a change that read the ledger whatever its metadata say: two seconds at 100 ms,

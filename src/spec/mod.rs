@@ -1,6 +1,7 @@
 //! Desired state: the contract of an endpoint and AWS's limits on it. Pure.
 
 pub mod access_log;
+pub mod artefact;
 pub mod endpoint;
 pub mod gateway;
 pub mod limits;
@@ -8,6 +9,7 @@ pub mod request_model;
 pub mod route;
 pub mod throttle;
 
+pub use artefact::{Architecture, ArtefactManifest};
 pub use endpoint::{Endpoint, Version};
 pub use gateway::{ApiKey, Auth, Gateway, Integration, Secret, UsagePlan};
 pub use route::{Operation, Parameter, Route};

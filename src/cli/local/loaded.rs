@@ -3,8 +3,8 @@
 use super::PoolChoice;
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
-use crate::model::onnx;
-use crate::release::{Digest, View};
+use crate::model::{Digest, onnx};
+use crate::release::View;
 use crate::runtime::{Engine, Pool};
 use crate::serve::{CanaryShare, ModelService, Versions};
 use std::path::Path;

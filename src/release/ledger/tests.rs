@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::error::Explain;
+use crate::model::Digest;
 use crate::model::{DType, Dim, Signature, TensorSpec};
-use crate::release::digest::Digest;
 use crate::release::record::{Artefact, ArtefactFile};
 use crate::release::timestamp::Timestamp;
 use proptest::prelude::*;

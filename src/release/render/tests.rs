@@ -1,8 +1,8 @@
 //! What a person reads, at 80 and at 160 columns.
 
 use super::*;
+use crate::model::Digest;
 use crate::model::{DType, Dim, Signature, TensorSpec};
-use crate::release::digest::Digest;
 use crate::release::record::{ArtefactFile, Deploy, Stamp};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
