@@ -5,7 +5,7 @@ mod host;
 mod loaded;
 mod upstream;
 
-pub(super) use engine::{engine, locate_request, open_session};
+pub(super) use engine::{check_loads, engine, locate_request, open_session};
 pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};
 pub(super) use loaded::{Loaded, Source};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
