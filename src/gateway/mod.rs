@@ -29,6 +29,7 @@ mod plan;
 mod refusal;
 mod respond;
 mod route;
+pub mod sandbox;
 pub mod schema;
 mod size;
 mod snapshot;

@@ -10,7 +10,6 @@ use tokio::time::Instant;
 /// 2024-08-02T23:34:43Z.
 const RECEIVED_UTC_MS: u64 = 1_722_641_683_000;
 
-#[expect(clippy::disallowed_methods, reason = "a deadline that no event shows")]
 fn invocation(request: Request<Bytes>, binary: &[&str]) -> Invocation {
     let types: Vec<String> = binary.iter().map(|entry| (*entry).to_owned()).collect();
     let route = Route::new(Method::POST, "/v1/models/iris:predict", Operation::Predict, Some("v1"));
