@@ -194,6 +194,7 @@ impl Serving<'_> {
             &self.args.function,
             runs_as_function.as_deref(),
             &self.settings,
+            &self.overrides.allow_unenforced,
             self.context,
         )?;
         match packaged {

@@ -109,6 +109,7 @@ impl Aim {
             throttle: args.throttle,
             account_throttle: args.account_throttle,
             limiter_header: true,
+            allow_unenforced: args.allow_unenforced.clone(),
             ..Overrides::default()
         };
         let contract = contract(settings, &served, &keys, &overrides)?;
@@ -239,7 +240,13 @@ impl Backing {
         settings: &crate::config::Settings,
     ) -> Result<Self, Failure> {
         let model = args.model.as_ref().map(|model| context.environment.folder().join(model));
-        let packaged = local::packaged(&args.function, model.as_deref(), settings, context)?;
+        let packaged = local::packaged(
+            &args.function,
+            model.as_deref(),
+            settings,
+            &args.allow_unenforced,
+            context,
+        )?;
         if let Some(packaged) = packaged {
             let log = FunctionLog::open(settings, &context.console)?;
             return Ok(Self::Function(Box::new(packaged), Arc::new(log)));

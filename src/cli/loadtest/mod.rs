@@ -7,7 +7,8 @@ mod view;
 mod write;
 
 use super::local::FunctionArgs;
-use super::{Context, usage};
+use super::{Context, unenforced_parser, usage};
+use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
 use crate::load::assertion::Assertion;
 use crate::load::find_max::{RESOLUTION, Search};
@@ -124,6 +125,9 @@ pub(super) struct Args {
     /// Take any TLS certificate
     #[arg(long)]
     insecure: bool,
+    /// Go on without something that gwtf.toml asks for and this machine does not do yet
+    #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
+    allow_unenforced: Vec<Unenforced>,
     #[arg(long, hide = true)]
     sigv4: bool,
     #[command(flatten)]

@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::{FunctionArgs, FunctionChoice, FunctionLog, Served};
-use crate::config::{Function, Settings, Target};
+use crate::config::{Function, Settings, Target, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::gateway::IntegrationError;
 use crate::gateway::lambda_proxy::{FunctionCall, FunctionReply, Functions, LambdaProxy};
@@ -26,6 +26,7 @@ pub(in crate::cli) fn packaged(
     args: &FunctionArgs,
     model: Option<&Path>,
     settings: &Settings,
+    allowed: &[Unenforced],
     context: &Context,
 ) -> Result<Option<Packaged>, Failure> {
     let scratch = scratch(context);
@@ -39,6 +40,7 @@ pub(in crate::cli) fn packaged(
             return Ok(None);
         }
     };
+    Unenforced::refuse(&Unenforced::by_sandboxes(&settings.file), allowed)?;
     Ok(Some(Packaged { root, choice: args.choice(settings, context)? }))
 }
 
