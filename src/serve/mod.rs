@@ -5,6 +5,7 @@
 
 mod answers;
 mod artefact;
+mod container;
 mod direct;
 pub mod http;
 pub mod lambda;

@@ -2,14 +2,18 @@
 //!
 //! `AWS_LAMBDA_RUNTIME_API` is set: Lambda. Otherwise HTTP on `PORT`.
 
-use super::artefact::{Artefact, Overrides};
+use super::artefact::{Artefact, Overrides, StartError};
+use super::container::{self, HttpStart};
 use super::lambda::{self, Api, LambdaError, LambdaStart};
 use super::log::EventLine;
 use crate::error::{Exit, chain};
 use crate::spec::artefact::MANIFEST_FILE;
-use std::io::Write as _;
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// The port without `PORT`.
+const PORT_DEFAULT: &str = "8080";
 
 /// The variables that the program looks at.
 #[derive(Debug, Clone, Default)]
@@ -37,15 +41,9 @@ pub fn run(variables: Variables, program_folder: Option<PathBuf>, started: Insta
         Some(address) => {
             let memory_mib = variables.memory_mib.and_then(|mib| mib.parse().ok());
             let start = LambdaStart { started, cores, memory_mib };
-            lambda::serve(Api::new(address), artefact, &start, &mut log).map_err(|error| {
-                let kind = match &error {
-                    LambdaError::Start(error) => error.kind(),
-                    LambdaError::Api(_) => "Runtime.ApiError",
-                };
-                (kind, chain(&error))
-            })
+            on_lambda(Api::new(address), artefact, &start, &mut log)
         }
-        None => Err(("Runtime.NoHost", "not yet".to_owned())),
+        None => on_http(artefact, variables.port.as_deref(), started, cores),
     };
     match ended {
         Ok(()) => Exit::Done,
@@ -57,11 +55,48 @@ pub fn run(variables: Variables, program_folder: Option<PathBuf>, started: Insta
     }
 }
 
+/// Lambda's name of an error, and gwtf's words.
+type Ended = Result<(), (&'static str, String)>;
+
+fn on_lambda(
+    api: Api,
+    artefact: Result<Artefact, StartError>,
+    start: &LambdaStart,
+    log: &mut dyn Write,
+) -> Ended {
+    lambda::serve(api, artefact, start, log).map_err(|error| {
+        let kind = match &error {
+            LambdaError::Start(error) => error.kind(),
+            LambdaError::Api(_) => "Runtime.ApiError",
+        };
+        (kind, chain(&error))
+    })
+}
+
+fn on_http(
+    artefact: Result<Artefact, StartError>,
+    port: Option<&str>,
+    started: Instant,
+    cores: usize,
+) -> Ended {
+    let refuse = |error: StartError| (error.kind(), error.message());
+    let port = port.unwrap_or(PORT_DEFAULT);
+    let port = port.parse().map_err(|_| {
+        ("Runtime.InvalidPort", format!("`PORT` is {port:?}: write a number from 0 to 65535"))
+    })?;
+    let start = HttpStart { started, cores, port };
+    match container::serve(artefact.map_err(refuse)?, &start) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(("Runtime.NotDrained", "requests were open at the end".to_owned())),
+        Err(error) => Err(refuse(error)),
+    }
+}
+
 /// Where the artefact lies: Lambda's task root if it holds a manifest, else beside the program.
-fn root(task_root: Option<&std::path::Path>, program_folder: Option<PathBuf>) -> PathBuf {
+fn root(task_root: Option<&Path>, program_folder: Option<PathBuf>) -> PathBuf {
     task_root
         .filter(|root| root.join(MANIFEST_FILE).is_file())
-        .map(std::path::Path::to_path_buf)
+        .map(Path::to_path_buf)
         .or(program_folder)
         .unwrap_or_else(|| PathBuf::from("."))
 }
