@@ -7,5 +7,6 @@
 //! gets in.
 
 mod entry;
+pub mod image;
 
 pub use entry::{Entry, Part, Source};
