@@ -9,7 +9,7 @@
 //! One archive has one blob: the compression level and every byte of gzip's header are fixed. The
 //! cache's folder names the encoder, so that another encoder's bytes are never taken for this one's.
 
-use super::document::BlobDigest;
+use super::document::{BlobDigest, Descriptor};
 use super::error::Error;
 use super::measure::{Copying, Measured};
 use super::tree::Tree;
@@ -50,18 +50,31 @@ impl BlobFolder {
         self.0.join(digest.0.to_string())
     }
 
+    /// Whether the blob is there, with the bytes that its digest says.
+    pub(super) fn holds(&self, descriptor: &Descriptor) -> bool {
+        let Ok(file) = fs_err::File::open(self.path(descriptor.digest)) else { return false };
+        let mut measured = Measured::new(file.take(descriptor.bytes + 1));
+        let copied = io::copy(&mut measured, &mut io::sink());
+        let (_, digest, bytes) = measured.finish();
+        copied.is_ok() && digest == descriptor.digest && bytes == descriptor.bytes
+    }
+
     fn write_error(&self) -> impl Fn(io::Error) -> Error {
         let path = self.0.clone();
         move |source| Error::Write { path: path.clone(), source }
     }
 
     /// A file in this folder without a name yet.
-    fn unnamed(&self) -> Result<tempfile::NamedTempFile, Error> {
+    pub(super) fn unnamed(&self) -> Result<tempfile::NamedTempFile, Error> {
         tempfile::NamedTempFile::new_in(&self.0).map_err(self.write_error())
     }
 
     /// Gives the file its digest for a name.
-    fn keep(&self, file: tempfile::NamedTempFile, digest: BlobDigest) -> Result<(), Error> {
+    pub(super) fn keep(
+        &self,
+        file: tempfile::NamedTempFile,
+        digest: BlobDigest,
+    ) -> Result<(), Error> {
         readable_by_all(file.as_file()).map_err(self.write_error())?;
         let kept = file.persist(self.path(digest));
         kept.map(drop).map_err(|error| self.write_error()(error.error))

@@ -15,6 +15,7 @@ mod error;
 mod layer;
 mod loader;
 mod measure;
+pub mod registry;
 mod stored;
 mod tree;
 mod write;

@@ -14,7 +14,7 @@ use crate::model::Digest;
 use crate::spec::Architecture;
 use serde::de::DeserializeOwned;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Most entries of an index looked at.
 const INDEX_ENTRIES_MAX: usize = 1024;
@@ -82,6 +82,11 @@ impl StoredImage {
             }
         }
         Err(refuse("its indexes are nested too deep".to_owned()))
+    }
+
+    /// Where a blob is.
+    pub(super) fn blob_path(&self, descriptor: &Descriptor) -> PathBuf {
+        self.blobs.path(descriptor.digest)
     }
 
     /// Opens a blob, whose size is checked; whoever reads it holds it to its digest.
