@@ -1,7 +1,17 @@
 //! OCI images against the tools that read them: skopeo, umoci, podman with runc, a registry.
 
+/// `check` on images of every fault.
+mod check;
 /// The layout: what it holds, how it is reproduced, what is refused.
 mod layout;
+/// Pushes to and pulls from a real registry.
+mod push;
+/// A registry process on loopback.
+mod registry;
+/// What a registry may answer: refusals, tokens, cuts.
+mod replies;
+/// A server that answers as a test says.
+mod scripted;
 
 use bytes::Bytes;
 use gwtf::package::image::{Host, LayoutReport, Options, write_layout};

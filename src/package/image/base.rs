@@ -18,8 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// Where the loader's cache is on this machine.
 const LOADER_CACHE: &str = "/etc/ld.so.cache";
-/// Largest raw layer taken from a base, bytes: all of what Lambda takes (10 GB).
-const LAYER_RAW_BYTES_MAX: u64 = 10 << 30;
+/// Most raw bytes taken from a base: all that an image may have.
+const LAYER_RAW_BYTES_MAX: u64 = crate::spec::limits::LAMBDA_IMAGE_BYTES_MAX;
 
 /// What an image stands on.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -166,10 +166,10 @@ pub(super) fn copy(
 /// their history have been refused by Lambda.
 fn history(image: &StoredImage) -> Vec<History> {
     let layers = image.manifest.layers.len();
-    let own = &image.config.history;
+    let own = image.config.history.as_slice();
     let full = own.iter().filter(|entry| !entry.empty_layer).count() == layers;
     if full && own.len() <= 4 * LAYERS_MAX {
-        return own.clone();
+        return own.to_vec();
     }
     let entry = History {
         created: Some(super::write::CREATED.to_owned()),

@@ -142,7 +142,7 @@ pub(super) struct ImageConfig {
     pub(super) config: Execution,
     pub(super) rootfs: RootFs,
     #[serde(default)]
-    pub(super) history: Vec<History>,
+    pub(super) history: Nullable<Vec<History>>,
 }
 
 /// How a container of the image is run.
@@ -176,6 +176,14 @@ impl<T: IntoIterator + Default> Nullable<T> {
         for<'a> &'a T: IntoIterator,
     {
         self.0.as_ref().is_none_or(|values| values.into_iter().next().is_none())
+    }
+
+    /// The values; none for `null`.
+    pub(super) fn as_slice<U>(&self) -> &[U]
+    where
+        T: AsRef<[U]>,
+    {
+        self.0.as_ref().map_or(&[], AsRef::as_ref)
     }
 
     /// The values; none for `null`.

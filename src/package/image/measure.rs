@@ -17,6 +17,11 @@ impl<T> Measured<T> {
         Self { inner, hasher: sha2::Sha256::new(), bytes: 0 }
     }
 
+    /// The count so far.
+    pub(super) fn count(&self) -> u64 {
+        self.bytes
+    }
+
     /// What is measured, the digest and the count of its bytes.
     pub(super) fn finish(self) -> (T, BlobDigest, u64) {
         (self.inner, BlobDigest(Digest::from_hasher(self.hasher)), self.bytes)

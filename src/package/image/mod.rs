@@ -8,6 +8,7 @@
 //! layout is what `skopeo`, `podman` and registries read; nothing here starts a program.
 
 mod base;
+mod check;
 mod closure;
 mod document;
 mod elf;
@@ -21,5 +22,6 @@ mod tree;
 mod write;
 
 pub use base::Base;
+pub use check::{CheckReport, Finding, Severity, check};
 pub use error::Error;
 pub use write::{Host, LayerPart, LayerReport, LayoutReport, Options, User, write_layout};

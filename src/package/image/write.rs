@@ -286,7 +286,7 @@ impl Image {
                 kind: "layers".to_owned(),
                 diff_ids: self.layers.iter().map(|(_, _, blob, _)| blob.diff_id).collect(),
             },
-            history: self.history,
+            history: self.history.into(),
         });
         let manifest = to_bytes(&Manifest {
             schema_version: 2,

@@ -33,7 +33,16 @@ fn run(folder: &Path, arguments: &[&str], place: &str) -> String {
     let mut podman = Command::new("podman");
     podman
         .current_dir(folder)
-        .args(["--runtime", "runc", "--root", "engine/root", "--runroot", "engine/run"])
+        .args([
+            "--runtime",
+            "runc",
+            "--storage-driver",
+            "vfs",
+            "--root",
+            "engine/root",
+            "--runroot",
+            "engine/run",
+        ])
         .args(["run", "--rm", "--network", "host", "--read-only", "--tmpfs", "/tmp"])
         .args(["--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024"])
         .args(arguments)
