@@ -12,6 +12,8 @@ mod gateway;
 mod host;
 /// Artefacts in sandboxes behind the twin, through the program.
 mod lambda_target;
+/// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
+mod image;
 /// The load tester against servers that behave badly on purpose.
 mod load;
 /// `loadtest` through the program: what it refuses.
