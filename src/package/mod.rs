@@ -7,10 +7,11 @@
 //! gets in.
 
 mod entry;
-<<<<<<< HEAD
-pub mod unpack;
-=======
 pub mod image;
->>>>>>> image
+pub mod unpack;
+
+pub mod gather;
+pub mod lambda_zip;
+pub mod program;
 
 pub use entry::{Entry, Part, Source};
