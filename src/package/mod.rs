@@ -7,6 +7,10 @@
 //! gets in.
 
 mod entry;
+<<<<<<< HEAD
+pub mod unpack;
+=======
 pub mod image;
+>>>>>>> image
 
 pub use entry::{Entry, Part, Source};

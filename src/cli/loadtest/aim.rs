@@ -3,16 +3,20 @@
 use super::requests::{self, Payload};
 use super::{Args, Context};
 use crate::cli::local::{
-    self, Front, Hosted, Loaded, LocalUpstream, Overrides, PoolChoice, Source, contract,
+    self, Front, FunctionLog, Hosted, Loaded, LocalUpstream, Overrides, Packaged, PoolChoice,
+    Served, Source, contract,
 };
 use crate::config::Target;
 use crate::error::{Exit, Failure};
 use crate::load::open_files;
 use crate::load::plan::{CONNECTIONS_MAX, Plan};
-use crate::release::{self};
+use crate::model::Signature;
+use crate::release;
 use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What every run of this command is aimed at, made once.
@@ -30,6 +34,8 @@ pub(super) struct Aim {
     pub(super) throttle: Option<Throttle>,
     /// The account's limit in force.
     pub(super) account_throttle: Option<Throttle>,
+    /// The function's most sandboxes.
+    pub(super) reserved_concurrency: Option<u32>,
     keys: Vec<ApiKey>,
 }
 
@@ -40,10 +46,18 @@ enum Place {
 
 /// An endpoint of our own, not started.
 struct LocalPlace {
-    loaded: Loaded,
+    backing: Backing,
     contract: Gateway,
     overrides: Overrides,
     seed: u64,
+}
+
+/// What answers behind the twin.
+enum Backing {
+    /// Sessions in this process.
+    Here(Loaded),
+    /// Sandboxes, whose lines go to the log.
+    Function(Box<Packaged>, Arc<FunctionLog>),
 }
 
 /// A target that takes requests until it is stopped.
@@ -78,6 +92,7 @@ impl Aim {
             auth: args.bearer_from.as_ref().map(|_| "bearer".to_owned()),
             throttle: None,
             account_throttle: None,
+            reserved_concurrency: None,
             keys,
         })
     }
@@ -88,16 +103,16 @@ impl Aim {
         settings: &crate::config::Settings,
         keys: Vec<ApiKey>,
     ) -> Result<Self, Failure> {
-        let source =
-            Source { engine: local::engine(settings, context)?, pool: PoolChoice::default() };
-        let loaded = load(args, context, settings, &source)?;
+        let backing = Backing::take(args, context, settings)?;
+        let served = backing.served();
         let overrides = Overrides {
             throttle: args.throttle,
             account_throttle: args.account_throttle,
             limiter_header: true,
+            allow_unenforced: args.allow_unenforced.clone(),
             ..Overrides::default()
         };
-        let contract = contract(settings, &loaded, &keys, &overrides)?;
+        let contract = contract(settings, &served, &keys, &overrides)?;
         if contract.auth == Auth::ApiKey && args.key.is_empty() {
             let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
             return Err(Failure::new(
@@ -111,7 +126,7 @@ impl Aim {
         }
         let (payloads, payload_text) = match args.payload.as_slice() {
             [] => {
-                let signature = loaded.live_service().signature();
+                let signature = backing.signature();
                 let made = requests::from_signature(signature, args.seed, &args.dim)?;
                 let text = format!("POST, {} bytes made from the signature", made.body.len());
                 (vec![made], text)
@@ -125,13 +140,14 @@ impl Aim {
         Ok(Self {
             payloads,
             payload_text,
-            served: Some(format!("{} {}", loaded.endpoint, loaded.live)),
+            served: Some(format!("{} {}", served.endpoint, served.live)),
             auth: Some(auth.to_owned()),
             throttle: contract.throttle,
             account_throttle: Some(contract.account_throttle),
+            reserved_concurrency: backing.reserved_concurrency(),
             keys,
             place: Place::Local(Box::new(LocalPlace {
-                loaded,
+                backing,
                 contract,
                 overrides,
                 seed: args.seed,
@@ -157,17 +173,23 @@ impl Aim {
             return Err(Failure::new(Exit::Machine, text)
                 .with_hint("lower `--connections`, or raise `ulimit -n`"));
         }
-        let front = Front {
-            twin: local::twin(&place.contract, &place.overrides, place.seed, ())?,
-            upstream: Arc::new(LocalUpstream::new(place.loaded.versions())),
-        };
+        let twin = local::twin(&place.contract, &place.overrides, place.seed, ())?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         // The generator keeps a core to itself where there is more than one.
         let threads = local::cores().saturating_sub(1).max(1);
         // One more than the generator's: its probe.
         let connections_max = connections.min(CONNECTIONS_MAX) + 1;
         let options = HostOptions { connections_max, ..HostOptions::default() };
-        let hosted = Hosted::start(address, front, options, threads)?;
+        let hosted = match &place.backing {
+            Backing::Here(loaded) => {
+                let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
+                Hosted::start(address, || Ok(Front { twin, upstream }), options, threads)?
+            }
+            Backing::Function(packaged, log) => {
+                let front = || Ok(Front { twin, upstream: packaged.start(log)? });
+                Hosted::start(address, front, options, threads)?
+            }
+        };
         let url = format!("http://{}/{}/predict", hosted.address(), place.contract.stage);
         Ok(Running::Local(url, hosted))
     }
@@ -178,6 +200,21 @@ impl Aim {
         let limit = open_files::raise(2 * usual as u64 + local::OPEN_FILES_BESIDE);
         let room = limit.saturating_sub(local::OPEN_FILES_BESIDE) / 2;
         usual.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
+    }
+
+    /// How the function ran, for a reader; empty when the model was served in this process.
+    pub(super) fn function_facts(&self) -> BTreeMap<String, String> {
+        let Place::Local(place) = &self.place else { return BTreeMap::new() };
+        let Backing::Function(packaged, _) = &place.backing else { return BTreeMap::new() };
+        let function = packaged.function();
+        let cold_starts = if packaged.plays_cold_starts() { "played" } else { "measured" };
+        [
+            ("function memory", format!("{} MiB", function.memory_mib)),
+            ("function timeout", format!("{} s", function.timeout.as_secs())),
+            ("cold starts", cold_starts.to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
     }
 
     /// The value of the key of this name.
@@ -192,6 +229,51 @@ impl Aim {
             Place::Local(place) => {
                 format!("local twin of {}, {}", place.contract.endpoint, plan.target.path())
             }
+        }
+    }
+}
+
+impl Backing {
+    fn take(
+        args: &Args,
+        context: &Context,
+        settings: &crate::config::Settings,
+    ) -> Result<Self, Failure> {
+        let model = args.model.as_ref().map(|model| context.environment.folder().join(model));
+        let packaged = local::packaged(
+            &args.function,
+            model.as_deref(),
+            settings,
+            &args.allow_unenforced,
+            context,
+        )?;
+        if let Some(packaged) = packaged {
+            let log = FunctionLog::open(settings, &context.console)?;
+            return Ok(Self::Function(Box::new(packaged), Arc::new(log)));
+        }
+        let source =
+            Source { engine: local::engine(settings, context)?, pool: PoolChoice::default() };
+        Ok(Self::Here(load(model.as_deref(), settings, &source)?))
+    }
+
+    fn served(&self) -> Served<'_> {
+        match self {
+            Self::Here(loaded) => loaded.served(),
+            Self::Function(packaged, _) => packaged.served(),
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        match self {
+            Self::Here(loaded) => loaded.live_service().signature(),
+            Self::Function(packaged, _) => packaged.signature(),
+        }
+    }
+
+    fn reserved_concurrency(&self) -> Option<u32> {
+        match self {
+            Self::Here(_) => None,
+            Self::Function(packaged, _) => packaged.function().reserved_concurrency,
         }
     }
 }
@@ -221,20 +303,18 @@ fn files_text(files: &[std::path::PathBuf]) -> String {
 
 /// The model named, else the local releases, else gwtf.toml's model.
 fn load(
-    args: &Args,
-    context: &Context,
+    model: Option<&Path>,
     settings: &crate::config::Settings,
     source: &Source,
 ) -> Result<Loaded, Failure> {
-    if let Some(model) = &args.model {
-        return source.load_model(settings, &context.environment.folder().join(model));
+    if let Some(model) = model {
+        return source.load_model(settings, model);
     }
     if let Some(target @ (Target::Lambda | Target::Ecs)) = settings.target {
         let text =
             format!("the endpoint's target is `{}`, which this build cannot call", target.name());
-        return Err(
-            Failure::new(Exit::Refused, text).with_hint("name a MODEL, or any endpoint with --url")
-        );
+        return Err(Failure::new(Exit::Refused, text)
+            .with_hint("name a MODEL or an artefact with --package, or any endpoint with --url"));
     }
     let store = settings.store();
     if store.has_ledger() {
