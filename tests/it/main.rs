@@ -24,6 +24,8 @@ mod release;
 mod report;
 /// ONNX Runtime: sessions, the pool, every element type.
 mod runtime;
+/// `gwtf-runtime` in Lambda's emulator, over HTTP, and in poor sandboxes.
+mod runtime_program;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
 /// Fixture paths, a clean folder, the program.

@@ -196,24 +196,26 @@ impl Host {
         };
         let event = event::parse(self.api.event(range))
             .map_err(|error| Failed::invalid(&error.to_string()))?;
-        let answer = AssertUnwindSafe(|| self.answerer.answer(&event, deadline, init));
-        match catch_unwind(answer) {
-            Ok(Ok(answered)) => {
-                let id = event.gateway_request_id.as_deref().filter(|id| is_gateway_id(id));
-                let gateway_request_id = id.map(str::to_owned);
-                Ok(Outcome { answered, gateway_request_id, message: None })
-            }
-            Ok(Err(error)) => Err(Failed::invalid(&error.to_string())),
-            Err(_) => Err(Failed {
-                kind: "Runtime.Panic",
-                class: ErrorClass::Panic,
-                message: "answering ended in a defect of gwtf; the log has its place".to_owned(),
-            }),
-        }
+        let answered = guarded(|| self.answerer.answer(&event, deadline, init))?;
+        let id = event.gateway_request_id.as_deref().filter(|id| is_gateway_id(id));
+        Ok(Outcome { answered, gateway_request_id: id.map(str::to_owned), message: None })
+    }
+}
+
+/// What `answer` gives; a panic in it is a function error like any other.
+fn guarded<T, E: std::error::Error>(answer: impl FnOnce() -> Result<T, E>) -> Result<T, Failed> {
+    match catch_unwind(AssertUnwindSafe(answer)) {
+        Ok(answered) => answered.map_err(|error| Failed::invalid(&error.to_string())),
+        Err(_) => Err(Failed {
+            kind: "Runtime.Panic",
+            class: ErrorClass::Panic,
+            message: "answering ended in a defect of gwtf; the log has its place".to_owned(),
+        }),
     }
 }
 
 /// A function error.
+#[derive(Debug)]
 struct Failed {
     kind: &'static str,
     class: ErrorClass,
@@ -271,6 +273,16 @@ fn epoch_ms() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Error;
+
+    #[test]
+    fn a_panic_is_a_function_error() {
+        let list: [u8; 0] = [];
+        let failed = guarded(|| Ok::<u8, Error>(list[list.len()])).unwrap_err();
+        assert_eq!((failed.kind, failed.class), ("Runtime.Panic", ErrorClass::Panic));
+        assert_eq!(guarded(|| Err::<u8, _>(Error)).unwrap_err().kind, "Runtime.InvalidEvent");
+        assert_eq!(guarded(|| Ok::<_, Error>(7)).unwrap(), 7);
+    }
 
     #[test]
     fn memory_pays_for_threads() {
