@@ -78,3 +78,18 @@ fn nothing_is_written_and_little_is_needed() {
     assert!(count("task") < 100 && count("fd") < 100, "{} {}", count("task"), count("fd"));
     assert_eq!(container.end().0.code(), Some(0));
 }
+
+#[test]
+fn onnx_runtime_keeps_nothing_of_this_machine() {
+    let root = TaskRoot::new("iris");
+    let home = tempfile::tempdir().unwrap();
+    // CI and test environments silence its telemetry of themselves; a container has neither.
+    let mut command = root.bootstrap();
+    command.env("HOME", home.path());
+    let container = serves(command);
+    let variables = fs_err::read(format!("/proc/{}/environ", container.pid())).unwrap();
+    let is_off = |variable: &[u8]| variable == b"ORT_DISABLE_TELEMETRY=1";
+    assert!(variables.split(|byte| *byte == 0).any(is_off));
+    assert_eq!(container.end().0.code(), Some(0));
+    assert_eq!(fs_err::read_dir(home.path()).unwrap().count(), 0);
+}
