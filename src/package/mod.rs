@@ -7,10 +7,7 @@
 //! gets in.
 
 mod entry;
-<<<<<<< HEAD
-pub mod unpack;
-=======
 pub mod image;
->>>>>>> image
+pub mod unpack;
 
 pub use entry::{Entry, Part, Source};
