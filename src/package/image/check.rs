@@ -151,8 +151,7 @@ fn check_layer_types(image: &StoredImage, findings: &mut Findings) {
         findings.error(
             code,
             format!("layer {} {what} (`{}`)", layer.digest, shortened(kind)),
-            "`skopeo copy --dest-compress-format gzip --dest-force-compress-format` writes gzip \
-             layers",
+            "`skopeo copy --dest-compress-format gzip` writes gzip layers",
         );
     }
 }

@@ -249,14 +249,7 @@ fn layers_that_lambda_does_not_take_are_refused_in_a_base() {
     let (image, base) = (folder.path().join("image"), folder.path().join("base"));
     write("a", &image);
     let place = |path: &Path| format!("oci:{}:{TAG}", path.display());
-    skopeo(&[
-        "copy",
-        "--dest-compress-format",
-        "zstd",
-        "--dest-force-compress-format",
-        &place(&image),
-        &place(&base),
-    ]);
+    skopeo(&["copy", "--dest-compress-format", "zstd", &place(&image), &place(&base)]);
     let options = Options { base: Base::Layout(base), ..options() };
     let error = refused(&entries("a"), &options);
     assert!(error.to_string().contains("tar+zstd`; Lambda takes gzip layers alone"), "{error}");

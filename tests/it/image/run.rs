@@ -19,7 +19,9 @@ fn entries_of(root: &TaskRoot) -> Vec<Entry> {
     ]
 }
 
+/// Writes the image, its program without the symbols that a published one has not either.
 fn image_of(root: &TaskRoot, host: Host) -> String {
+    output(Command::new("strip").arg(root.path().join("bootstrap")));
     let options = Options { host, ..options() };
     write_layout(&entries_of(root), &options, &root.path().join("image")).unwrap();
     format!("oci:image:{TAG}")
