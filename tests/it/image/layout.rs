@@ -106,12 +106,53 @@ fn the_documents_are_what_lambda_and_ecs_want() {
     }
 }
 
+#[test]
+fn bundled_libraries_are_found_before_those_of_the_base() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = Source::File("/lib/x86_64-linux-gnu/libselinux.so.1".into());
+    let mut entries = entries("a");
+    entries.retain(|entry| entry.part != Part::OnnxRuntime);
+    entries.push(entry("lib/libselinux.so.1", Part::SystemLibrary, library));
+    write_layout(&entries, &options(), &folder.path().join("image")).unwrap();
+    let (_, config) = documents(&folder.path().join("image"));
+    let env = config["config"]["Env"].as_array().unwrap();
+    assert!(env.contains(&json!("LD_LIBRARY_PATH=/var/task/lib")), "{env:?}");
+    // The loader finds it there: the base has it no second time.
+    let said = output(podman(folder.path()).args(SANDBOX).arg(format!("oci:image:{TAG}")));
+    assert!(said.starts_with("uid=65532(gwtf)"), "{said}");
+}
+
 /// The error of writing these entries, after which nothing may be left beside the output.
 fn refused(entries: &[Entry], options: &Options) -> Error {
     let folder = tempfile::tempdir().unwrap();
     let error = write_layout(entries, options, &folder.path().join("image")).unwrap_err();
     assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0, "{error:?}");
     error
+}
+
+#[test]
+#[ignore = "run by the test below, on a file system of its own"]
+fn writes_here() {
+    let mut options = options();
+    options.cache_folder = Some(PathBuf::from("cache"));
+    let error = write_layout(&entries("a"), &options, Path::new("image")).unwrap_err();
+    let left: Vec<_> = fs_err::read_dir(".").unwrap().map(|e| e.unwrap().file_name()).collect();
+    println!("said {} hint {} left {left:?}", gwtf::error::chain(&error), error.hint().unwrap());
+}
+
+#[test]
+fn a_full_disk_is_said_and_nothing_is_left_on_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Room for the base, and not for ONNX Runtime.
+    let script = "mount -t tmpfs -o size=6m tmpfs \"$1\" && cd \"$1\" && shift && exec \"$@\"";
+    let mut child = Command::new("unshare");
+    child.args(["--map-root-user", "--mount", "sh", "-c", script, "sh"]).arg(folder.path());
+    child.arg(std::env::current_exe().unwrap());
+    child.args(["--exact", "image::layout::writes_here", "--ignored", "--nocapture"]);
+    let said = output(&mut child);
+    assert!(said.contains("No space left on device"), "{said}");
+    assert!(said.contains("hint free some space"), "{said}");
+    assert!(said.contains("left [\"cache\"]"), "{said}");
 }
 
 #[test]
