@@ -1,11 +1,11 @@
 //! `gwtf-runtime` under AWS's Runtime Interface Emulator: answers, errors, limits, the log.
 
 /// The HTTP host: health, drain, the log.
-mod container;
+pub(crate) mod container;
 /// Sandboxes that lack what a machine has.
 mod hostile;
 /// A task root, the emulator, proxy events.
-mod root;
+pub(crate) mod root;
 
 use crate::support::gwtf;
 use root::{Emulator, TaskRoot, ended, event, request_lines};
