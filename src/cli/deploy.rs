@@ -51,9 +51,6 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         Failure::new(Exit::Refused, "model: none is named")
             .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
     })?;
-    // A file can be well-formed and still hold a graph that no session takes: nobody wants to learn
-    // that from a release.
-    local::open_session(&settings, context, &model)?;
     let store = settings.store();
     let recorded = store.read()?;
     let new = NewVersion {
@@ -65,6 +62,11 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         allow_breaking: args.allow_breaking,
     };
     let stamp = context.stamp(&settings);
-    let outcome = perform::deploy(&store, new, context.holder(), stamp)?;
+    // A file can be well-formed and still hold a graph that no session takes: nobody wants to learn
+    // that from a release.
+    let given = new.model.clone();
+    let outcome = perform::deploy(&store, new, context.holder(), stamp, |copy| {
+        local::check_loads(&settings, context, copy, &given)
+    })?;
     context.print_release(Kind::Deploy, &settings, &outcome)
 }

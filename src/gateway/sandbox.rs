@@ -14,6 +14,7 @@ pub struct FunctionOptions {
     pub timeout: Duration,
     pub reserved_concurrency: Option<u32>,
     pub cold_starts: Option<Vec<Duration>>,
+    #[expect(clippy::type_complexity, reason = "a stub")]
     pub log: Arc<dyn Fn(&[u8]) + Send + Sync>,
 }
 

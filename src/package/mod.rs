@@ -7,6 +7,11 @@
 //! gets in.
 
 mod entry;
+pub mod image;
 pub mod unpack;
+
+pub mod gather;
+pub mod lambda_zip;
+pub mod program;
 
 pub use entry::{Entry, Part, Source};

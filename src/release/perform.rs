@@ -40,22 +40,25 @@ pub struct NewVersion {
     pub allow_breaking: bool,
 }
 
-/// Stores a model and releases it.
+/// Stores a model and releases it. `check` is given the copy that is to be kept, whatever happens
+/// to the person's file meanwhile.
 ///
 /// # Errors
-/// The model cannot be read or served, the ledger refuses it, or the disk cannot take it; then
-/// nothing is released and nothing of it kept.
-pub fn deploy(
+/// The model cannot be read or served, `check` or the ledger refuses it, or the disk cannot take
+/// it; then nothing is released and nothing of it kept.
+pub fn deploy<E: From<Error>>(
     store: &Store,
     new: NewVersion,
     holder: Holder,
     stamp: Stamp,
-) -> Result<Outcome, Error> {
+    check: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<Outcome, E> {
     // Before the lock, so that a file that is no model leaves no trace.
     let external = external_files(&new.model, &read_facts(&new.model, &new.model)?);
     let locked = store.lock(holder)?;
     let ledger = store.read()?;
     let (staged, signature) = stage(&locked, &new.model, &external)?;
+    check(&staged.model_path())?;
     let live = ledger.live().and_then(|live| ledger.version(live));
     let request = Deploy {
         endpoint: new.endpoint,
@@ -68,7 +71,7 @@ pub fn deploy(
             .or(new.canary_percent_default.filter(|_| live.is_some())),
         allow_breaking: new.allow_breaking,
     };
-    let next = ledger.deploy(request, stamp)?;
+    let next = ledger.deploy(request, stamp).map_err(Error::from)?;
     // Kept even when nothing changes: the same bytes again repair a damaged artefact.
     locked.keep(staged)?;
     match next {
@@ -251,8 +254,10 @@ mod tests {
                 canary_percent_default: None,
                 allow_breaking: false,
             };
+            let loads = |_: &Path| Ok::<(), Error>(());
             // A file that changes while it is copied may be refused.
-            let released = deploy(&store, new, Holder { pid: 4711, since: at }, stamp).ok()?;
+            let released =
+                deploy(&store, new, Holder { pid: 4711, since: at }, stamp, loads).ok()?;
             let kept = released.ledger.versions()[0].clone();
             let facts = onnx::read_facts(&store.model_path(&kept.artefact)).unwrap();
             Some((kept.signature, facts.signature))

@@ -10,6 +10,8 @@ mod documents;
 mod gateway;
 /// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.
 mod host;
+/// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
+mod image;
 /// Artefacts in sandboxes behind the twin, through the program.
 mod lambda_target;
 /// The load tester against servers that behave badly on purpose.

@@ -48,6 +48,20 @@ pub(in crate::cli) fn open_session(
     model: &Path,
 ) -> Result<Session, Failure> {
     super::loaded::check_runtime(model)?;
-    let options = SessionOptions { intra_threads: super::cores(), optimize: true };
-    Ok(Session::open(&engine(settings, context)?, model, &options)?)
+    Ok(Session::open(&engine(settings, context)?, model, &session_options())?)
+}
+
+/// Whether a session takes `copy`, whose facts have been read; errors are about the file `given`.
+pub(in crate::cli) fn check_loads(
+    settings: &Settings,
+    context: &Context,
+    copy: &Path,
+    given: &Path,
+) -> Result<(), Failure> {
+    let opened = Session::open(&engine(settings, context)?, copy, &session_options());
+    opened.map(drop).map_err(|error| error.about(given).into())
+}
+
+fn session_options() -> SessionOptions {
+    SessionOptions { intra_threads: super::cores(), optimize: true }
 }

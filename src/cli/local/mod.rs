@@ -9,7 +9,7 @@ mod loaded;
 mod packaged;
 mod upstream;
 
-pub(super) use engine::{engine, locate_request, open_session};
+pub(super) use engine::{check_loads, engine, locate_request, open_session};
 pub(super) use function::{FunctionArgs, FunctionChoice};
 pub(super) use function_log::FunctionLog;
 pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};

@@ -66,6 +66,21 @@ pub enum OpenError {
     },
 }
 
+impl OpenError {
+    /// The same error of the file that the person named, where a copy of it was opened.
+    #[must_use]
+    pub fn about(mut self, named: &Path) -> Self {
+        let (Self::File { path, .. }
+        | Self::Damaged { path, .. }
+        | Self::Unsupported { path, .. }
+        | Self::ExternalData { path, .. }
+        | Self::Type { path, .. }
+        | Self::Refused { path, .. }) = &mut self;
+        *path = named.to_path_buf();
+        self
+    }
+}
+
 impl Explain for OpenError {
     fn exit(&self) -> Exit {
         Exit::Refused
