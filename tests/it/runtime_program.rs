@@ -5,7 +5,7 @@ mod container;
 /// Sandboxes that lack what a machine has.
 mod hostile;
 /// A task root, the emulator, proxy events.
-mod root;
+pub(crate) mod root;
 
 use crate::support::gwtf;
 use root::{Emulator, TaskRoot, ended, event, request_lines};

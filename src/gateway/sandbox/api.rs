@@ -7,6 +7,7 @@
 //! connections. Nobody but this machine reaches it; that a stranger here does not speak for the
 //! sandbox rests on the port being random and known to the process alone.
 
+use super::options::InvokeError;
 use super::payload;
 use super::sandbox::{Next, Sandbox, Unexpected};
 use crate::spec::limits::LAMBDA_PAYLOAD_BYTES_MAX;
@@ -68,6 +69,8 @@ pub(super) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
 
 async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
+    // Read whatever becomes of it, so that the connection can be used again.
+    let body = read(body).await;
     let Some(path) = head.uri.path().strip_prefix(PREFIX) else { return not_found() };
     let call = match path.strip_prefix("runtime/invocation/") {
         Some(rest) => rest.split_once('/'),
@@ -75,11 +78,43 @@ async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<
     };
     match (&head.method, path, call) {
         (&Method::GET, "runtime/invocation/next", _) => next(sandbox).await,
-        (&Method::POST, "runtime/init/error", _) => init_error(sandbox, &head.headers, body).await,
-        (&Method::POST, _, Some((id, "response"))) => response(sandbox, id, body).await,
-        (&Method::POST, _, Some((id, "error"))) => error(sandbox, id, &head.headers, body).await,
+        (&Method::POST, "runtime/init/error", _) => {
+            let error = reported(body, &head.headers);
+            taken(sandbox.fail_init(error.0), error.1, "InitError")
+        }
+        (&Method::POST, _, Some((id, "response"))) => {
+            let (reply, accepted) = match body {
+                Some(bytes) => (Ok(bytes), accepted()),
+                None => (Err(payload::response_too_large()), too_large()),
+            };
+            taken(sandbox.respond(id, reply), accepted, "InvocationResponse")
+        }
+        (&Method::POST, _, Some((id, "error"))) => {
+            let (error, accepted) = reported(body, &head.headers);
+            taken(sandbox.respond(id, Err(error)), accepted, "InvocationErrorResponse")
+        }
         (&Method::GET, "ping", _) => document(StatusCode::OK, Bytes::from_static(b"pong")),
         _ => not_found(),
+    }
+}
+
+/// An error that the function reports, and what it is told.
+fn reported(body: Option<Bytes>, headers: &HeaderMap) -> (InvokeError, Response<Full<Bytes>>) {
+    let error_type = headers.get(ERROR_TYPE).and_then(|value| value.to_str().ok());
+    match body {
+        Some(bytes) => (payload::reported(bytes, error_type), accepted()),
+        None => (payload::response_too_large(), too_large()),
+    }
+}
+
+fn taken(
+    result: Result<(), Unexpected>,
+    accepted: Response<Full<Bytes>>,
+    transition: &str,
+) -> Response<Full<Bytes>> {
+    match result {
+        Ok(()) => accepted,
+        Err(unexpected) => refuse(unexpected, transition),
     }
 }
 
@@ -111,74 +146,14 @@ async fn next(sandbox: &Sandbox) -> Response<Full<Bytes>> {
     }
 }
 
-async fn response(sandbox: &Sandbox, id: &str, body: Incoming) -> Response<Full<Bytes>> {
-    if let Err(unexpected) = sandbox.expects(id) {
-        return refuse(unexpected, "InvocationResponse");
-    }
-    let (reply, accepted) = match read(body).await {
-        Read::Whole(bytes) => (Ok(bytes), accepted()),
-        Read::TooLarge => (Err(payload::response_too_large()), too_large()),
-        Read::Broken => return not_found(),
-    };
-    match sandbox.respond(id, reply) {
-        Ok(()) => accepted,
-        Err(unexpected) => refuse(unexpected, "InvocationResponse"),
-    }
-}
-
-async fn error(
-    sandbox: &Sandbox,
-    id: &str,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response<Full<Bytes>> {
-    let transition = "InvocationErrorResponse";
-    if let Err(unexpected) = sandbox.expects(id) {
-        return refuse(unexpected, transition);
-    }
-    let (reply, accepted) = match read(body).await {
-        Read::Whole(bytes) => (payload::reported(bytes, error_type(headers)), accepted()),
-        Read::TooLarge => (payload::response_too_large(), too_large()),
-        Read::Broken => return not_found(),
-    };
-    match sandbox.respond(id, Err(reply)) {
-        Ok(()) => accepted,
-        Err(unexpected) => refuse(unexpected, transition),
-    }
-}
-
-async fn init_error(
-    sandbox: &Sandbox,
-    headers: &HeaderMap,
-    body: Incoming,
-) -> Response<Full<Bytes>> {
-    let (error, accepted) = match read(body).await {
-        Read::Whole(bytes) => (payload::reported(bytes, error_type(headers)), accepted()),
-        Read::TooLarge => (payload::response_too_large(), too_large()),
-        Read::Broken => return not_found(),
-    };
-    match sandbox.fail_init(error) {
-        Ok(()) => accepted,
-        Err(unexpected) => refuse(unexpected, "InitError"),
-    }
-}
-
-fn error_type(headers: &HeaderMap) -> Option<&str> {
-    headers.get(ERROR_TYPE).and_then(|value| value.to_str().ok())
-}
-
-enum Read {
-    Whole(Bytes),
-    TooLarge,
-    Broken,
-}
-
-async fn read(mut body: Incoming) -> Read {
+/// A body; `None` if it is longer than Lambda takes. One that breaks off ends the connection, and
+/// what was read of it is never answered for.
+async fn read(mut body: Incoming) -> Option<Bytes> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut whole = BytesMut::with_capacity(expected.min(LAMBDA_PAYLOAD_BYTES_MAX));
     let mut seen_bytes = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return Read::Broken };
+        let Ok(frame) = frame else { return std::future::pending().await };
         let Ok(data) = frame.into_data() else { continue };
         seen_bytes += data.len();
         if seen_bytes > DISCARD_BYTES_MAX {
@@ -188,10 +163,7 @@ async fn read(mut body: Incoming) -> Read {
             whole.extend_from_slice(&data);
         }
     }
-    match seen_bytes > LAMBDA_PAYLOAD_BYTES_MAX {
-        true => Read::TooLarge,
-        false => Read::Whole(whole.freeze()),
-    }
+    (seen_bytes <= LAMBDA_PAYLOAD_BYTES_MAX).then(|| whole.freeze())
 }
 
 fn document(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {

@@ -68,6 +68,8 @@ pub(super) struct Core {
     idle: VecDeque<(SandboxId, u64)>,
     in_flight: u32,
     finishing: u32,
+    /// Requests that wait, each for one of the finishing sandboxes.
+    waiting: u32,
     started: u64,
     scale_out: TokenBucket,
     requests: TokenBucket,
@@ -84,26 +86,26 @@ impl Core {
             idle: VecDeque::new(),
             in_flight: 0,
             finishing: 0,
+            waiting: 0,
             started: 0,
             scale_out: TokenBucket::new(limits.scale_out, now_ns),
             requests: TokenBucket::new(requests, now_ns),
         }
     }
 
-    /// Decides on a request. With `waits`, one that only a finishing sandbox could take is told so;
-    /// without, finishing sandboxes are as busy as any.
+    /// Decides on a request. With `waits`, it may wait for a sandbox that is finishing, if that has
+    /// not been promised to another; [`Core::stop_waiting`] is to be called before it is decided on
+    /// again. Without, finishing sandboxes are as busy as any.
     pub(super) fn request(&mut self, pool: &mut Pool, waits: bool, now_ns: u64) -> Decision {
         let is_full = match self.limits.reserved {
             Some(reserved) => self.in_flight >= reserved,
             None => pool.is_full(),
         };
-        if self.idle.is_empty() && waits && self.finishing > 0 {
+        if waits && (is_full || self.idle.is_empty()) && self.finishing > self.waiting {
+            self.waiting += 1;
             return Decision::Finishing;
         }
         if is_full {
-            if waits && self.finishing > 0 {
-                return Decision::Finishing;
-            }
             return Decision::Throttle(match self.limits.reserved {
                 Some(_) => ThrottleReason::ReservedConcurrency,
                 None => ThrottleReason::Concurrency,
@@ -128,6 +130,11 @@ impl Core {
             self.take(pool);
         }
         decision
+    }
+
+    /// A request waits no longer for a finishing sandbox.
+    pub(super) fn stop_waiting(&mut self) {
+        self.waiting = self.waiting.saturating_sub(1);
     }
 
     /// The sandbox has replied; it is not free yet.
@@ -168,8 +175,7 @@ impl Core {
     /// Takes out the sandboxes that have been idle for too long, longest first.
     pub(super) fn expire(&mut self, now_ns: u64) -> Vec<SandboxId> {
         let mut expired = Vec::new();
-        while let Some(at) = self.next_expiry_ns().filter(|at| *at <= now_ns) {
-            debug_assert!(at <= now_ns);
+        while self.next_expiry_ns().is_some_and(|at| at <= now_ns) {
             let Some((id, _)) = self.idle.pop_front() else { break };
             self.states.remove(&id);
             expired.push(id);

@@ -26,8 +26,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
 /// How long a request waits for a sandbox that has replied and not yet asked for the next
-/// invocation. On AWS the way of the reply to the client takes longer than that.
-const FINISHING_GRACE: Duration = Duration::from_millis(10);
+/// invocation. On AWS that happens while the reply is on its way to the client; here a client can be
+/// faster, above all than a sandbox that waits for its share of a core.
+const FINISHING_GRACE: Duration = Duration::from_millis(100);
 /// Longest request id, bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -149,6 +150,7 @@ impl Fleet {
             freed.as_mut().enable();
             match shared.choose(waits)? {
                 Chosen::Finishing => {
+                    let _promise = Promise(shared);
                     waits = timeout_at(now + FINISHING_GRACE, freed).await.is_ok();
                 }
                 Chosen::Reuse(id, sandbox) => match sandbox.dispatch(current) {
@@ -210,6 +212,15 @@ impl Drop for Fleet {
     }
 }
 
+/// A finishing sandbox is promised to a request while it waits, and no longer: its caller may go.
+struct Promise<'a>(&'a Shared);
+
+impl Drop for Promise<'_> {
+    fn drop(&mut self) {
+        self.0.lock().core.stop_waiting();
+    }
+}
+
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing under the lock panics.
@@ -247,7 +258,8 @@ impl Shared {
                 // It ended between the core's knowing and now; the next one is looked for.
                 None => {
                     state.core.ended(&mut self.options.account.lock(), id);
-                    Ok(Chosen::Finishing)
+                    drop(state);
+                    self.choose(waits)
                 }
             },
         }

@@ -164,7 +164,7 @@ impl Sandbox {
     pub(super) fn revive(
         &self,
         id: SandboxId,
-        current: Current,
+        mut current: Current,
         not_before: Instant,
     ) -> Result<(), Current> {
         let mut slot = self.lock();
@@ -173,6 +173,7 @@ impl Sandbox {
         }
         slot.id = id;
         slot.init_begun = current.begun;
+        current.cold_start = Some(ColdStart { init: not_before - current.begun });
         slot.state = State::Waiting(current, not_before);
         drop(slot);
         self.dispatched.notify_waiters();

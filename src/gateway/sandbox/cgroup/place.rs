@@ -41,7 +41,8 @@ impl Place {
         if version == Version::V2 {
             place
                 .write("cgroup.subtree_control", &format!("+{controller}"))
-                .map_err(|error| in_words(&error, &place.folder))?;
+                .map_err(|error| in_words(&error, &place.folder))
+                .inspect_err(|_| place.remove())?;
         }
         Ok(place)
     }
