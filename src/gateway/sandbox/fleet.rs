@@ -132,7 +132,7 @@ impl Fleet {
         }
         let (answer, answered) = oneshot::channel();
         let now = Instant::now();
-        let mut current = Current {
+        let mut current = Box::new(Current {
             request_id: request_id(request.request_id),
             trace_id: request.trace_id.into(),
             event,
@@ -141,7 +141,7 @@ impl Fleet {
             deadline_utc_ms: 0,
             begun: now,
             cold_start: None,
-        };
+        });
         let mut waits = true;
         loop {
             let freed = shared.freed.notified();
@@ -275,7 +275,12 @@ impl Shared {
     }
 
     /// Starts sandbox `id` for an invocation, with a parked process if there is one.
-    fn start(self: &Arc<Self>, id: SandboxId, mut current: Current, not_before: Option<Instant>) {
+    fn start(
+        self: &Arc<Self>,
+        id: SandboxId,
+        mut current: Box<Current>,
+        not_before: Option<Instant>,
+    ) {
         while let Some(at) = not_before {
             let Some(parked) = self.lock().parked.pop() else { break };
             self.lock().sandboxes.insert(id, Arc::clone(&parked));

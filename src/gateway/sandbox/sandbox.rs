@@ -53,11 +53,11 @@ struct Replied {
 #[derive(Debug)]
 enum State {
     /// The process starts for this invocation.
-    Init(Current),
+    Init(Box<Current>),
     /// The process is ready; its invocation comes at the instant.
-    Waiting(Current, Instant),
+    Waiting(Box<Current>, Instant),
     Idle,
-    Running(Current),
+    Running(Box<Current>),
     Responded(Replied),
     Ended,
 }
@@ -122,7 +122,7 @@ impl Sandbox {
     pub(super) fn new(
         fleet: Arc<Shared>,
         id: SandboxId,
-        current: Current,
+        current: Box<Current>,
         not_before: Option<Instant>,
         lines: mpsc::UnboundedSender<Line>,
     ) -> Self {
@@ -145,7 +145,7 @@ impl Sandbox {
     }
 
     /// Gives an idle sandbox an invocation; a sandbox that has ended meanwhile gives it back.
-    pub(super) fn dispatch(&self, current: Current) -> Result<(), Current> {
+    pub(super) fn dispatch(&self, current: Box<Current>) -> Result<(), Box<Current>> {
         let mut slot = self.lock();
         if !matches!(slot.state, State::Idle) {
             return Err(current);
@@ -164,9 +164,9 @@ impl Sandbox {
     pub(super) fn revive(
         &self,
         id: SandboxId,
-        mut current: Current,
+        mut current: Box<Current>,
         not_before: Instant,
-    ) -> Result<(), Current> {
+    ) -> Result<(), Box<Current>> {
         let mut slot = self.lock();
         if !matches!(slot.state, State::Idle) {
             return Err(current);
@@ -181,7 +181,7 @@ impl Sandbox {
     }
 
     /// The function's time begins.
-    fn run(&self, slot: &mut Slot, mut current: Current) -> Instant {
+    fn run(&self, slot: &mut Slot, mut current: Box<Current>) -> Instant {
         let options = &self.fleet.options;
         let now = Instant::now();
         let deadline = *current.deadline.get_or_insert(now + options.timeout);
@@ -375,10 +375,8 @@ impl Sandbox {
                 Some(deadline) => Due::Timeout(deadline),
                 None => Due::InitLimit(slot.init_begun + self.fleet.options.init_timeout),
             },
-            State::Running(Current { deadline, .. })
-            | State::Responded(Replied { deadline, .. }) => {
-                deadline.map_or(Due::Never, Due::Timeout)
-            }
+            State::Running(current) => current.deadline.map_or(Due::Never, Due::Timeout),
+            State::Responded(replied) => replied.deadline.map_or(Due::Never, Due::Timeout),
         };
         slot.looks_at = match due {
             Due::Never | Due::Ended => None,
