@@ -2,7 +2,7 @@
 //! clients get, and whose fault is called whose.
 
 /// A folder that is an artefact, whose function does what a request's header says.
-mod artefact;
+pub(crate) mod artefact;
 /// Sandboxes under concurrency and time: A8, A9 and A12 of AWS's conformance assertions.
 mod concurrency;
 /// What a function gets and what becomes of what it returns.

@@ -30,6 +30,8 @@ mod report;
 mod runtime;
 /// `gwtf-runtime` in Lambda's emulator, over HTTP, and in poor sandboxes.
 mod runtime_program;
+/// Lambda's model: fleets of sandboxes over a bootstrap that does what it is told.
+mod sandbox;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
 /// Fixture paths, a clean folder, the program.

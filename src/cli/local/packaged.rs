@@ -6,7 +6,9 @@ use crate::config::{Function, Settings, Target, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::gateway::IntegrationError;
 use crate::gateway::lambda_proxy::{FunctionCall, FunctionReply, Functions, LambdaProxy};
-use crate::gateway::sandbox::{Fleet, FunctionOptions, InvokeError, InvokeRequest};
+use crate::gateway::sandbox::{
+    ColdStarts, Direction, Fleet, FunctionOptions, InvokeError, InvokeRequest, Log,
+};
 use crate::model::Signature;
 use crate::package::unpack::TaskRoot;
 use crate::spec::{Integration, Version};
@@ -18,6 +20,8 @@ use std::sync::Arc;
 pub(in crate::cli) struct Packaged {
     root: TaskRoot,
     choice: FunctionChoice,
+    /// Where sandboxes get their private folders.
+    scratch: PathBuf,
 }
 
 /// The artefact that a command runs: the one that is named, or the model's own when the endpoint's
@@ -41,7 +45,7 @@ pub(in crate::cli) fn packaged(
         }
     };
     Unenforced::refuse(&Unenforced::by_sandboxes(&settings.file), allowed)?;
-    Ok(Some(Packaged { root, choice: args.choice(settings, context)? }))
+    Ok(Some(Packaged { root, choice: args.choice(settings, context)?, scratch }))
 }
 
 /// Where artefacts are unpacked: a folder that other programs use so too.
@@ -89,18 +93,18 @@ impl Packaged {
         let manifest = self.root.manifest();
         let function = self.choice.function;
         let log = Arc::clone(log);
-        let options = FunctionOptions {
-            task_root: self.root.folder().to_owned(),
-            name: manifest.endpoint.clone(),
-            version: manifest.version.clone(),
-            memory_mib: function.memory_mib,
-            timeout: function.timeout,
-            reserved_concurrency: function.reserved_concurrency,
-            cold_starts: self.choice.cold_starts.clone(),
-            log: Arc::new(move |line| log.write(line)),
-        };
-        let fleet = Fleet::start(options)
-            .map_err(|error| Failure::new(Exit::Machine, format!("sandboxes: {error}")))?;
+        let write: Log = Arc::new(move |line| log.write(line));
+        let (endpoint, version) = (&manifest.endpoint, &manifest.version);
+        let root = self.root.folder().to_owned();
+        let mut options =
+            FunctionOptions::new(root, self.scratch.clone(), endpoint, version, write);
+        options.memory_mib = function.memory_mib;
+        options.timeout = function.timeout;
+        options.reserved_concurrency = function.reserved_concurrency;
+        if let Some(durations) = &self.choice.cold_starts {
+            options.cold_starts = ColdStarts::Played { durations: durations.clone(), seed: 0 };
+        }
+        let fleet = Fleet::start(options)?;
         Ok(Arc::new(LambdaProxy(Sandboxes { version: manifest.version.clone(), fleet })))
     }
 }
@@ -114,7 +118,7 @@ pub(in crate::cli) struct Sandboxes {
 impl Sandboxes {
     /// What of Lambda's limits this machine enforces, in a line.
     pub(in crate::cli) fn limits(&self) -> String {
-        self.fleet.limits()
+        self.fleet.limits().to_string()
     }
 }
 
@@ -133,12 +137,16 @@ impl Functions for Sandboxes {
             return Err(IntegrationError::FunctionError(message));
         }
         let trace_id = call.trace_id.to_str().unwrap_or_default().to_owned();
-        let invoked = self.fleet.invoke(event, InvokeRequest { trace_id }).await;
-        match invoked {
-            Ok(invoked) => {
-                Ok(FunctionReply { payload: invoked.payload, cold_start: invoked.cold_start })
+        let request = InvokeRequest { request_id: None, trace_id };
+        match self.fleet.invoke(event, request).await {
+            Ok(invoked) => Ok(FunctionReply {
+                payload: invoked.payload,
+                cold_start: invoked.cold_start.is_some(),
+            }),
+            Err(InvokeError::Throttled { .. }) => Err(IntegrationError::Throttled),
+            Err(InvokeError::PayloadTooLarge { direction: Direction::Request, .. }) => {
+                Err(IntegrationError::EventTooLarge)
             }
-            Err(InvokeError::Throttled) => Err(IntegrationError::Throttled),
             Err(error) => Err(IntegrationError::FunctionError(error.to_string())),
         }
     }

@@ -80,7 +80,8 @@ fn a_zip_is_served_and_leaves_nothing_behind() {
     let headers = [("content-type", "application/json"), ("x-do", "pid")];
     let reply = served.request("POST", "/prod/v7/predict", &headers, artefact::BODY.as_bytes());
     let pid: i32 = reply.text().parse().unwrap();
-    assert_eq!(fs_err::read_dir(&scratch).unwrap().count(), 1);
+    // What was unpacked, and the private folders of sandboxes.
+    assert_eq!(fs_err::read_dir(&scratch).unwrap().count(), 2);
     let (status, talk) = served.end();
     assert!(status.success(), "{talk}");
     assert_eq!(fs_err::read_dir(&scratch).unwrap().count(), 0, "{talk}");
