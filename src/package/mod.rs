@@ -10,8 +10,5 @@ mod entry;
 pub mod image;
 pub mod unpack;
 
-pub mod gather;
-pub mod lambda_zip;
-pub mod program;
 
 pub use entry::{Entry, Part, Source};
