@@ -5,9 +5,9 @@ mod host;
 mod loaded;
 mod upstream;
 
-pub(super) use engine::{engine, locate_request, open_session};
+pub(super) use engine::{engine, library_for, locate_request, open_session};
 pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};
-pub(super) use loaded::{Loaded, Source};
+pub(super) use loaded::{Loaded, Source, check_runtime};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
 
 use super::Context;
