@@ -3,7 +3,6 @@
 //! ```text
 //! locate ── target, library, fetch, download ──> Library ── engine ──> Engine
 //! Session ── tensor, message: one model, one run at a time
-//! optimize ── compare: the graph written anew and held against the original
 //! Pool ── open, cost, queue, batch, worker: sessions for many callers
 //! ```
 
@@ -17,7 +16,6 @@ mod locate;
 mod memory;
 mod message;
 mod open;
-mod optimize;
 mod pool;
 mod queue;
 mod session;
@@ -30,10 +28,6 @@ pub use engine::{Engine, EngineError};
 pub use fetch::{Progress, Tool};
 pub use library::{Library, Origin};
 pub use locate::{LocateError, LocateRequest, find, locate, tools};
-pub use optimize::{
-    Comparison, Difference, OptimizeError, OptimizeOptions, Optimized, Tolerance,
-    WEIGHTS_INSIDE_BYTES_MAX, optimize,
-};
 pub use pool::{InferError, Pool, PoolOptions, PoolStats, Runner};
 pub use session::{Interrupt, OpenError, RunError, Session, SessionOptions, Tensors};
 pub use target::{Target, Wheel};
