@@ -9,15 +9,18 @@ use crate::package::{
     ProgramPlaces, Report, check_unzipped, digest_of, sbom, system_folders, write_zip,
 };
 use crate::release::Version;
-use crate::runtime::{
-    self, Engine, Library, OptimizeOptions, Session, SessionOptions, Tolerance,
-    WEIGHTS_INSIDE_BYTES_MAX,
-};
+use crate::runtime::{self, Engine, Library, Outcome, Session, SessionOptions, Tolerance};
+use crate::spec::artefact::MODEL_FILE;
 use crate::spec::limits::LAMBDA_ZIP_UPLOAD_BYTES_MAX;
 use crate::spec::{Architecture, ArtefactManifest};
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
+
+/// Seed of the requests that an optimised model is compared on: fixed, so that a package is made
+/// or refused the same way each time.
+const COMPARISON_SEED: u64 = 0;
 
 /// Package a model for AWS: the same input gives the same bytes
 ///
@@ -128,7 +131,7 @@ impl Prepared {
         let given = ModelFiles::of(&model, &facts)?;
         let folder = tempfile::tempdir().map_err(no_temporary_folder)?;
         let optimizing = Optimizing { args, settings, context, library: &library };
-        let (files, optimization) = optimizing.model(&given, &facts, architecture, &folder)?;
+        let (files, optimization) = optimizing.model(&given, architecture, &folder)?;
         let (manifest, entries) = Contents {
             endpoint: &settings.endpoint(None, Some(&model)),
             version: args.version.as_str(),
@@ -204,7 +207,6 @@ impl Optimizing<'_> {
     fn model(
         &self,
         given: &ModelFiles,
-        facts: &onnx::Facts,
         architecture: Architecture,
         folder: &TempDir,
     ) -> Result<(ModelFiles, Optimization), Failure> {
@@ -213,42 +215,34 @@ impl Optimizing<'_> {
             return Ok((given.clone(), Optimization::Off));
         }
         let engine = self.engine(is_foreign)?;
-        let options = SessionOptions { intra_threads: local::cores(), optimize: true };
-        Session::open(&engine, &given.model, &options)?;
+        let open = || {
+            let options = SessionOptions { intra_threads: local::cores(), optimize: true };
+            Session::open(&engine, &given.model, &options)
+        };
         if self.args.no_optimize {
+            open()?;
             return Ok((given.clone(), Optimization::Off));
         }
         let plain = |reason: String| Ok((given.clone(), Optimization::Refused { reason }));
         if engine.version() != self.library.version.as_deref() {
+            open()?;
             return plain(format!(
                 "this machine's ONNX Runtime is {}, the packed one {}",
                 engine.version().unwrap_or("of unknown version"),
                 self.library.version.as_deref().unwrap_or("of unknown version")
             ));
         }
-        let options = OptimizeOptions {
-            folder: folder.path().to_path_buf(),
-            tolerance: Tolerance { atol: self.args.atol, rtol: self.args.rtol },
-            intra_threads: local::cores(),
-            weights_outside: facts.parameters.bytes > WEIGHTS_INSIDE_BYTES_MAX,
-        };
-        match runtime::optimize(&engine, &given.model, &options) {
-            Ok(optimized) => {
-                let name = |path: &PathBuf| {
-                    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    (name, path.clone())
-                };
-                let external = optimized.weights.iter().map(name).collect();
-                let files = ModelFiles { model: optimized.model, external };
-                let comparison = optimized.comparison;
+        let out = folder.path().join(MODEL_FILE);
+        let tolerance = Tolerance { atol: self.args.atol, rtol: self.args.rtol };
+        match runtime::optimize(&engine, &given.model, &out, tolerance, COMPARISON_SEED)? {
+            Outcome::Done { distance, .. } => {
                 let optimization = Optimization::Done {
-                    requests: comparison.requests,
-                    abs_difference_max: comparison.abs_difference_max,
-                    rel_difference_max: comparison.rel_difference_max,
+                    abs_difference_max: distance.max_abs,
+                    rel_difference_max: distance.max_rel,
                 };
-                Ok((files, optimization))
+                Ok((ModelFiles { model: out, external: BTreeMap::new() }, optimization))
             }
-            Err(error) => plain(chain(&error)),
+            Outcome::Refused(refusal) => plain(chain(&refusal)),
         }
     }
 
