@@ -6,7 +6,8 @@ use crate::error::{Exit, Failure, chain};
 use crate::model::{Digest, onnx};
 use crate::package::{
     Binaries, BundleLibstdcxx, Cache, Contents, Entry, Form, ModelFiles, Optimization, Output,
-    ProgramPlaces, Report, check_unzipped, digest_of, sbom, system_folders, write_zip,
+    ProgramPlaces, Report, check_model_fits, check_unzipped, digest_of, sbom, system_folders,
+    write_zip,
 };
 use crate::release::Version;
 use crate::runtime::{self, Engine, Library, Outcome, Session, SessionOptions, Tolerance};
@@ -24,8 +25,8 @@ const COMPARISON_SEED: u64 = 0;
 
 /// Package a model for AWS: the same input gives the same bytes
 ///
-/// The artefact holds the model, ONNX Runtime and gwtf-runtime, and needs neither Docker nor a
-/// network. The model's graph is optimised for it, and the outputs are compared before and after;
+/// The artefact holds the model, ONNX Runtime and gwtf-runtime. Making it needs no Docker, and no
+/// network once ONNX Runtime is cached. The model's graph is optimised for it, and the outputs are compared before and after;
 /// where they differ the model is packed as it is, with a warning. A bill of materials (CycloneDX)
 /// is written beside the artefact.
 #[derive(Debug, clap::Args)]
@@ -124,11 +125,12 @@ impl Prepared {
         let program = args.places(context).find(architecture)?;
         let library = local::library_for(settings, context, linux(architecture))?;
         let mut binaries = Binaries::read(&program, &library.path, architecture)?;
+        let given = ModelFiles::of(&model, &facts)?;
         if form == Form::LambdaZip {
             let folders = system_folders(architecture);
             binaries.fit_to_lambda(architecture, args.bundle_libstdcxx, &folders)?;
+            check_model_fits(&binaries, &given)?;
         }
-        let given = ModelFiles::of(&model, &facts)?;
         let folder = tempfile::tempdir().map_err(no_temporary_folder)?;
         let optimizing = Optimizing { args, settings, context, library: &library };
         let (files, optimization) = optimizing.model(&given, architecture, &folder)?;

@@ -53,6 +53,20 @@ impl ModelFiles {
     }
 }
 
+/// Refuses, before any work, what Lambda would not unpack: a model whose files are beyond the limit
+/// together with the programs.
+///
+/// # Errors
+/// The files have more than 250 MB together, or one cannot be looked at.
+pub fn check_model_fits(binaries: &Binaries, model: &ModelFiles) -> Result<(), Error> {
+    let mut bytes = binaries.program.bytes.len() as u64 + binaries.onnxruntime.bytes.len() as u64;
+    for path in std::iter::once(&model.model).chain(model.external.values()) {
+        let metadata = fs_err::metadata(path).map_err(|error| unreadable(path, &error))?;
+        bytes = bytes.saturating_add(metadata.len());
+    }
+    if bytes > LAMBDA_UNZIPPED_BYTES_MAX { Err(Error::Unzipped { bytes }) } else { Ok(()) }
+}
+
 /// What goes into an artefact.
 #[derive(Debug)]
 pub struct Contents<'a> {

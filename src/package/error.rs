@@ -170,7 +170,7 @@ fn build_text(architecture: Architecture) -> String {
 impl Explain for Error {
     fn exit(&self) -> Exit {
         match self {
-            Self::Read { .. } | Self::Write { .. } | Self::Changed { .. } => Exit::Machine,
+            Self::Write { .. } | Self::Changed { .. } => Exit::Machine,
             _ => Exit::Refused,
         }
     }

@@ -27,7 +27,7 @@ pub mod sbom;
 pub use archive::{Packed, write_zip};
 pub use binaries::{Binaries, BundleLibstdcxx, Loaded, ProgramPlaces, system_folders};
 pub use cache::Cache;
-pub use contents::{Contents, ModelFiles, check_unzipped, digest_of};
+pub use contents::{Contents, ModelFiles, check_model_fits, check_unzipped, digest_of};
 pub use elf::{Binary, ElfError, SymbolVersion};
 pub use entry::{Entry, Part, Source};
 pub use error::Error;

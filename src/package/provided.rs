@@ -101,7 +101,7 @@ pub fn lacks(binary: &Binary, architecture: Architecture, bundled: &[String]) ->
         .versions
         .iter()
         .filter(|version| !bundled.contains(&version.library))
-        .filter_map(|version| too_new(version))
+        .filter_map(too_new)
         .collect();
     versions.sort_by(|a, b| b.0.cmp(&a.0));
     lacks.extend(versions.into_iter().map(|(_, lack)| lack));

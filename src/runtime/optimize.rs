@@ -183,7 +183,7 @@ fn save(engine: &Engine, model: &Path, made: &Path) -> Result<(), Refusal> {
             .with_intra_threads(1)?
             .with_optimized_model_path(made)?
             .with_config_entry(EXTERNAL_FILE_KEY, "none")?
-            .with_config_entry(EXTERNAL_FROM_KEY, &MODEL_BYTES_MAX.to_string())?
+            .with_config_entry(EXTERNAL_FROM_KEY, MODEL_BYTES_MAX.to_string())?
             .commit_from_file(model)?;
         Ok(())
     };
