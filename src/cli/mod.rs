@@ -16,6 +16,7 @@ mod input;
 mod inspect;
 mod loadtest;
 mod local;
+mod package;
 mod promote;
 mod prune;
 mod reference;
@@ -99,6 +100,7 @@ const COMMON_HEADING: &str = "Common options";
 enum Command {
     Inspect(inspect::Args),
     Infer(infer::Args),
+    Package(Box<package::Args>),
     Serve(Box<serve::Args>),
     Loadtest(Box<loadtest::Args>),
     Deploy(deploy::Args),
@@ -151,6 +153,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Infer(args) => infer::run(&args, context),
+        Command::Package(args) => package::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Loadtest(args) => loadtest::run(&args, context),
         Command::Deploy(args) => deploy::run(args, context),

@@ -1,6 +1,8 @@
 //! The files of an artefact, before they are put into a zip or into layers.
 
+use crate::model::Digest;
 use bytes::Bytes;
+use std::io;
 use std::path::PathBuf;
 
 /// What a file is for. In the order of how seldom it changes, which is the order of an image's
@@ -24,6 +26,19 @@ pub enum Source {
     File(PathBuf),
     /// In memory.
     Bytes(Bytes),
+}
+
+impl Source {
+    /// Digest and size of the bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn digest(&self) -> io::Result<(Digest, u64)> {
+        match self {
+            Self::File(path) => Digest::of_reader(fs_err::File::open(path)?),
+            Self::Bytes(bytes) => Ok((Digest::of(bytes), bytes.len() as u64)),
+        }
+    }
 }
 
 /// One file of an artefact.

@@ -3,6 +3,7 @@
 //! ```text
 //! locate ── target, library, fetch, download ──> Library ── engine ──> Engine
 //! Session ── tensor, message: one model, one run at a time
+//! optimize ── compare, trial: a model rewritten ahead of time, with Sessions
 //! Pool ── open, cost, queue, batch, worker: sessions for many callers
 //! ```
 
@@ -16,6 +17,7 @@ mod locate;
 mod memory;
 mod message;
 mod open;
+mod optimize;
 mod pool;
 mod queue;
 mod session;
@@ -29,6 +31,10 @@ pub use engine::{Engine, EngineError};
 pub use fetch::{Progress, Tool};
 pub use library::{Library, Origin};
 pub use locate::{LocateError, LocateRequest, find, locate, tools};
+pub use optimize::{
+    Difference, Distance, MODEL_BYTES_MAX as OPTIMIZED_MODEL_BYTES_MAX, OptimizeError, Outcome,
+    Refusal, Tolerance, optimize,
+};
 pub use pool::{InferError, Pool, PoolOptions, PoolStats, Runner};
 pub use session::{Interrupt, OpenError, RunError, Session, SessionOptions, Tensors};
 pub use target::{Target, Wheel};

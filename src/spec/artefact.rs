@@ -44,6 +44,15 @@ pub enum Architecture {
 }
 
 impl Architecture {
+    /// That of this machine, if Lambda has it.
+    pub fn host() -> Option<Self> {
+        match std::env::consts::ARCH {
+            "x86_64" => Some(Self::X86_64),
+            "aarch64" => Some(Self::Arm64),
+            _ => None,
+        }
+    }
+
     /// Lambda's name: `x86_64` or `arm64`.
     pub fn name(self) -> &'static str {
         match self {

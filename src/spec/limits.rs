@@ -26,6 +26,8 @@ pub const API_KEY_CHARS: std::ops::RangeInclusive<usize> = 20..=128;
 pub const ACCESS_LOG_FORMAT_BYTES_MAX: usize = 3_072;
 /// Largest Lambda zip with its layers, unzipped (Lambda developer guide, "Lambda quotas"), bytes.
 pub const LAMBDA_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
+/// Largest Lambda zip that the API itself takes (50 MB, same page); larger ones go through S3, bytes.
+pub const LAMBDA_ZIP_UPLOAD_BYTES_MAX: u64 = 52_428_800;
 /// Largest Lambda container image, uncompressed (10 GB, same page), bytes.
 pub const LAMBDA_IMAGE_BYTES_MAX: u64 = 10 << 30;
 /// Most memory that a Lambda function can have (same page), MiB.

@@ -20,6 +20,8 @@ mod load;
 mod loadtest_flags;
 /// The ONNX reader and `inspect` on fixture models and on damaged files.
 mod model;
+/// `gwtf package`: the artefact, the same each time, run by AWS's emulator.
+mod package;
 /// Request and reply formats against recorded and generated cases.
 mod payload;
 /// Configuration and local releases through the program.

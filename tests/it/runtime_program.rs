@@ -8,7 +8,9 @@ mod hostile;
 pub(crate) mod root;
 
 use crate::support::gwtf;
-use root::{Emulator, TaskRoot, ended, event, request_lines};
+use root::{TaskRoot, ended, request_lines};
+
+pub(crate) use root::{Emulator, event, unpack};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;

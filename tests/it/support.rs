@@ -24,6 +24,14 @@ pub(crate) fn python() -> PathBuf {
     python
 }
 
+/// The published voice detector, in the wheel that `tests/run` installs.
+pub(crate) fn silero() -> PathBuf {
+    let library = python().parent().unwrap().parent().unwrap().join("lib");
+    let versions = fs_err::read_dir(&library).unwrap().map(|entry| entry.unwrap().path());
+    let model = |python: PathBuf| python.join("site-packages/silero_vad/data/silero_vad.onnx");
+    versions.map(model).find(|path| path.is_file()).expect("silero-vad is installed: run tests/run")
+}
+
 /// The `gwtf` program in `folder`, with nothing of the caller's AWS environment.
 pub(crate) fn gwtf(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gwtf"));

@@ -3,7 +3,9 @@
 use super::super::Context;
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
-use crate::runtime::{Engine, LocateRequest, Origin, Session, SessionOptions, locate};
+use crate::runtime::{
+    Engine, Library, LocateRequest, Origin, Session, SessionOptions, Target, locate,
+};
 use std::path::Path;
 
 /// Where the settings say to look.
@@ -27,9 +29,22 @@ pub(in crate::cli) fn locate_request(
 
 /// The engine of this process.
 pub(in crate::cli) fn engine(settings: &Settings, context: &Context) -> Result<Engine, Failure> {
-    let request = locate_request(settings, context)?;
+    Ok(Engine::load(&fetch(&locate_request(settings, context)?, context)?)?)
+}
+
+/// The library of a platform, for a package.
+pub(in crate::cli) fn library_for(
+    settings: &Settings,
+    context: &Context,
+    target: Target,
+) -> Result<Library, Failure> {
+    let request = LocateRequest { target: Some(target), ..locate_request(settings, context)? };
+    fetch(&request, context)
+}
+
+fn fetch(request: &LocateRequest, context: &Context) -> Result<Library, Failure> {
     let bar = context.console.progress(0);
-    let library = locate(&request, &mut |progress| {
+    let library = locate(request, &mut |progress| {
         bar.set_length(progress.bytes_total);
         bar.set_position(progress.bytes);
     })?;
@@ -37,7 +52,7 @@ pub(in crate::cli) fn engine(settings: &Settings, context: &Context) -> Result<E
     if library.origin == Origin::Fetched {
         context.console.talk(&format!("fetched ONNX Runtime to {}", library.path.display()));
     }
-    Ok(Engine::load(&library)?)
+    Ok(library)
 }
 
 /// A session of the model, once its file has been read: the reader's errors say more than ONNX

@@ -5,7 +5,7 @@
 //! time and mode do not come from the disk.
 
 use super::error::Error;
-use crate::package::Source;
+use crate::package::{Packed, Part, Source};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -54,6 +54,25 @@ impl Tree {
             Some(_) => Err(refuse("two files have it")),
             None => Ok(()),
         }
+    }
+
+    /// Its files as they are.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(super) fn packed(&self, part: Part) -> Result<Vec<Packed>, Error> {
+        let files = self.0.iter().filter_map(|(path, node)| match node {
+            Node::Folder(_) => None,
+            Node::File { source, .. } => Some((path, source)),
+        });
+        let packed = files.map(|(path, source)| {
+            let (digest, raw_bytes) = source.digest().map_err(|source| Error::Read {
+                path: std::path::PathBuf::from(path),
+                source,
+            })?;
+            Ok(Packed { path: path.clone(), part, digest, raw_bytes, stored_bytes: 0 })
+        });
+        packed.collect()
     }
 
     /// Puts a small file.

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::layer::{Blob, BlobFolder, Cache};
 use super::stored::StoredImage;
 use super::tree::{Node, Tree};
-use crate::package::{Entry, Part};
+use crate::package::{Entry, Packed, Part};
 use crate::spec::Architecture;
 use crate::spec::artefact::{BOOTSTRAP_FILE, LIBRARY_FOLDER, TASK_ROOT};
 use schemars::JsonSchema;
@@ -134,6 +134,9 @@ pub struct LayoutReport {
     pub digest: String,
     /// Its layers, from the base up.
     pub layers: Vec<LayerReport>,
+    /// The files of a base that was made of this machine's; their stored size is not known.
+    #[serde(skip)]
+    pub base_files: Vec<Packed>,
 }
 
 /// Writes an image of the entries as an OCI layout at `out`.
@@ -196,6 +199,7 @@ fn is_own_layout(folder: &Path) -> bool {
 
 /// An image's layers, in order, and what the base says of running it.
 struct Image {
+    base_files: Vec<Packed>,
     layers: Vec<(LayerPart, Descriptor, Blob, bool)>,
     history: Vec<History>,
     execution: Execution,
@@ -206,7 +210,12 @@ impl Image {
         let cache = Cache::new(options.cache_folder.as_deref());
         let programs = base::programs(entries, options.architecture)?;
         let mut image =
-            Self { layers: Vec::new(), history: Vec::new(), execution: Execution::default() };
+            Self {
+                base_files: Vec::new(),
+                layers: Vec::new(),
+                history: Vec::new(),
+                execution: Execution::default(),
+            };
         let mut library_path = Vec::new();
         // Lambda has this folder in `LD_LIBRARY_PATH` for a zip, and sets nothing for an image.
         if entries.iter().any(|entry| entry.part == Part::SystemLibrary) {
@@ -216,6 +225,7 @@ impl Image {
             Base::Machine => {
                 let (tree, folders) = base::of_machine(&programs, options)?;
                 library_path.extend(folders);
+                image.base_files = tree.packed(Part::SystemLibrary)?;
                 vec![(LayerPart::Base, tree)]
             }
             Base::Layout(folder) => {
@@ -320,7 +330,8 @@ impl Image {
             raw_bytes: blob.raw_bytes,
             reused: *reused,
         });
-        Ok(LayoutReport { digest: digest.to_string(), layers: layers.collect() })
+        let (layers, base_files) = (layers.collect(), self.base_files);
+        Ok(LayoutReport { digest: digest.to_string(), layers, base_files })
     }
 }
 

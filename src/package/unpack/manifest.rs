@@ -1,8 +1,7 @@
 //! The artefact's own account of itself, held to its form.
 
 use super::Error;
-use crate::package::program::own_architecture;
-use crate::spec::artefact::{ArtefactManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA};
+use crate::spec::artefact::{Architecture, ArtefactManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
@@ -36,7 +35,7 @@ pub(super) fn read(artefact: &Path, folder: &Path) -> Result<ArtefactManifest, E
             return Err(refuse(format!("its {what} is no name")));
         }
     }
-    if own_architecture() != Some(manifest.architecture) {
+    if Architecture::host() != Some(manifest.architecture) {
         let (artefact, architecture) = (artefact.to_owned(), manifest.architecture);
         let machine = std::env::consts::ARCH;
         return Err(Error::Architecture { artefact, architecture, machine });

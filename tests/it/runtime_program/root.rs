@@ -67,6 +67,14 @@ impl TaskRoot {
     }
 }
 
+/// A zip's content in a folder of its own.
+pub(crate) fn unpack(zip: &Path) -> TaskRoot {
+    let folder = tempfile::tempdir().unwrap();
+    let mut archive = zip::ZipArchive::new(fs_err::File::open(zip).unwrap()).unwrap();
+    archive.extract(folder.path()).unwrap();
+    TaskRoot { folder }
+}
+
 /// AWS's Runtime Interface Emulator with an artefact behind it. Takes one call at a time.
 pub(crate) struct Emulator {
     child: Child,

@@ -1,20 +1,12 @@
 //! A published model: silero-vad's voice detector, with its three inputs and control flow.
 
 use crate::support::served::Served;
-use crate::support::{gwtf, held_to_schema, python};
+use crate::support::{gwtf, held_to_schema, silero};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Samples of one chunk at 16 kHz.
 const CHUNK_SAMPLES: usize = 512;
-
-/// The model in the wheel that `tests/run` installs.
-fn silero() -> PathBuf {
-    let library = python().parent().unwrap().parent().unwrap().join("lib");
-    let versions = fs_err::read_dir(&library).unwrap().map(|entry| entry.unwrap().path());
-    let model = |python: PathBuf| python.join("site-packages/silero_vad/data/silero_vad.onnx");
-    versions.map(model).find(|path| path.is_file()).expect("silero-vad is installed: run tests/run")
-}
 
 /// One chunk: a sum of two tones, an empty state, the rate as a scalar.
 fn request() -> String {
