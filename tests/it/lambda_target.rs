@@ -11,3 +11,5 @@ mod exchange;
 mod load;
 /// What `--package` and its flags refuse, and what is left behind.
 mod refusals;
+/// The program that ships, against the same model served in this process.
+mod runtime;

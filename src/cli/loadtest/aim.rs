@@ -1,22 +1,17 @@
 //! What a run is aimed at: a URL, or an endpoint of our own that is started for each run.
 
+use super::backing::Backing;
 use super::requests::{self, Payload};
 use super::{Args, Context};
-use crate::cli::local::{
-    self, Front, FunctionLog, Hosted, Loaded, LocalUpstream, Overrides, Packaged, PoolChoice,
-    Served, Source, contract,
-};
-use crate::config::Target;
+use crate::cli::local::{self, Front, Hosted, LocalUpstream, Overrides, contract};
+use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::open_files;
 use crate::load::plan::{CONNECTIONS_MAX, Plan};
-use crate::model::Signature;
-use crate::release;
 use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
 use std::sync::Arc;
 
 /// What every run of this command is aimed at, made once.
@@ -50,14 +45,6 @@ struct LocalPlace {
     contract: Gateway,
     overrides: Overrides,
     seed: u64,
-}
-
-/// What answers behind the twin.
-enum Backing {
-    /// Sessions in this process.
-    Here(Loaded),
-    /// Sandboxes, whose lines go to the log.
-    Function(Box<Packaged>, Arc<FunctionLog>),
 }
 
 /// A target that takes requests until it is stopped.
@@ -158,7 +145,7 @@ impl Aim {
     /// Starts the endpoint for one run; its buckets are full.
     ///
     /// It is in this process: each of the generator's `connections` takes two open files here.
-    pub(super) fn start(&self, connections: usize) -> Result<Running, Failure> {
+    pub(super) fn start(&self, connections: usize, console: &Console) -> Result<Running, Failure> {
         let place = match &self.place {
             Place::Url(url) => return Ok(Running::Url(url.clone())),
             Place::Local(place) => place,
@@ -185,8 +172,8 @@ impl Aim {
                 let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
                 Hosted::start(address, || Ok(Front { twin, upstream }), options, threads)?
             }
-            Backing::Function(packaged, log) => {
-                let front = || Ok(Front { twin, upstream: packaged.start(log)? });
+            Backing::Function(function) => {
+                let front = || Ok(Front { twin, upstream: function.start(console)? });
                 Hosted::start(address, front, options, threads)?
             }
         };
@@ -204,17 +191,17 @@ impl Aim {
 
     /// How the function ran, for a reader; empty when the model was served in this process.
     pub(super) fn function_facts(&self) -> BTreeMap<String, String> {
-        let Place::Local(place) = &self.place else { return BTreeMap::new() };
-        let Backing::Function(packaged, _) = &place.backing else { return BTreeMap::new() };
-        let function = packaged.function();
-        let cold_starts = if packaged.plays_cold_starts() { "played" } else { "measured" };
-        [
-            ("function memory", format!("{} MiB", function.memory_mib)),
-            ("function timeout", format!("{} s", function.timeout.as_secs())),
-            ("cold starts", cold_starts.to_owned()),
-        ]
-        .map(|(name, value)| (name.to_owned(), value))
-        .into()
+        match &self.place {
+            Place::Url(_) => BTreeMap::new(),
+            Place::Local(place) => place.backing.facts(),
+        }
+    }
+
+    /// Ends what outlives the single runs.
+    pub(super) fn end(&self) {
+        if let Place::Local(place) = &self.place {
+            place.backing.end();
+        }
     }
 
     /// The value of the key of this name.
@@ -229,51 +216,6 @@ impl Aim {
             Place::Local(place) => {
                 format!("local twin of {}, {}", place.contract.endpoint, plan.target.path())
             }
-        }
-    }
-}
-
-impl Backing {
-    fn take(
-        args: &Args,
-        context: &Context,
-        settings: &crate::config::Settings,
-    ) -> Result<Self, Failure> {
-        let model = args.model.as_ref().map(|model| context.environment.folder().join(model));
-        let packaged = local::packaged(
-            &args.function,
-            model.as_deref(),
-            settings,
-            &args.allow_unenforced,
-            context,
-        )?;
-        if let Some(packaged) = packaged {
-            let log = FunctionLog::open(settings, &context.console)?;
-            return Ok(Self::Function(Box::new(packaged), Arc::new(log)));
-        }
-        let source =
-            Source { engine: local::engine(settings, context)?, pool: PoolChoice::default() };
-        Ok(Self::Here(load(model.as_deref(), settings, &source)?))
-    }
-
-    fn served(&self) -> Served<'_> {
-        match self {
-            Self::Here(loaded) => loaded.served(),
-            Self::Function(packaged, _) => packaged.served(),
-        }
-    }
-
-    fn signature(&self) -> &Signature {
-        match self {
-            Self::Here(loaded) => loaded.live_service().signature(),
-            Self::Function(packaged, _) => packaged.signature(),
-        }
-    }
-
-    fn reserved_concurrency(&self) -> Option<u32> {
-        match self {
-            Self::Here(_) => None,
-            Self::Function(packaged, _) => packaged.function().reserved_concurrency,
         }
     }
 }
@@ -298,35 +240,5 @@ fn files_text(files: &[std::path::PathBuf]) -> String {
     match files {
         [file] => format!("POST, {}", file.display()),
         files => format!("POST, {} files in turn", files.len()),
-    }
-}
-
-/// The model named, else the local releases, else gwtf.toml's model.
-fn load(
-    model: Option<&Path>,
-    settings: &crate::config::Settings,
-    source: &Source,
-) -> Result<Loaded, Failure> {
-    if let Some(model) = model {
-        return source.load_model(settings, model);
-    }
-    if let Some(target @ (Target::Lambda | Target::Ecs)) = settings.target {
-        let text =
-            format!("the endpoint's target is `{}`, which this build cannot call", target.name());
-        return Err(Failure::new(Exit::Refused, text)
-            .with_hint("name a MODEL or an artefact with --package, or any endpoint with --url"));
-    }
-    let store = settings.store();
-    if store.has_ledger() {
-        let view = release::view(&store.read()?, &store);
-        return source.load_view(settings, &view, None);
-    }
-    match &settings.model {
-        Some(model) => source.load_model(settings, model),
-        None => Err(Failure::new(
-            Exit::Refused,
-            "nothing to load: no MODEL, no --url, and nothing was released here",
-        )
-        .with_hint("name one, for instance `gwtf loadtest MODEL --rps 100`")),
     }
 }

@@ -1,6 +1,7 @@
 //! `gwtf loadtest`: arrivals planned ahead, sent whatever becomes of them, and told apart.
 
 mod aim;
+mod backing;
 mod plan;
 mod requests;
 mod view;
@@ -147,6 +148,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         false => one_run(args, context, &aim, None, &stop)?,
         true => search(args, context, &aim, &stop)?,
     };
+    aim.end();
     if let Some(before) = before {
         report.baseline = Some(baseline::compare(&report, &before));
     }
@@ -167,7 +169,7 @@ fn one_run(
     rate_rps: Option<f64>,
     stop: &StopFlag,
 ) -> Result<Report, Failure> {
-    let running = aim.start(plan::connections(args, aim))?;
+    let running = aim.start(plan::connections(args, aim), &context.console)?;
     let plan = plan::plan(args, context, aim, running.url(), rate_rps)?;
     let mut view = view::LiveView::new(&context.console, plan.duration());
     let recording = load::run(&plan, &mut view, stop)?;

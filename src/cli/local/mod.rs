@@ -14,7 +14,7 @@ pub(super) use function::{FunctionArgs, FunctionChoice};
 pub(super) use function_log::FunctionLog;
 pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};
 pub(super) use loaded::{Loaded, Source};
-pub(super) use packaged::{Packaged, packaged};
+pub(super) use packaged::{Packaged, SandboxUpstream, packaged};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
 
 use super::Context;

@@ -30,8 +30,9 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::Write as _;
 
-/// An account, an API and a deployment that AWS never gives to anybody.
-const ACCOUNT_ID: &str = "000000000000";
+/// The account of AWS's examples, which the runtime emulator names too, and an API and a deployment
+/// that nobody has.
+const ACCOUNT_ID: &str = "012345678912";
 const API_ID: &str = "gwtflocal0";
 const DEPLOYMENT_ID: &str = "local0";
 /// About what an event takes beside headers, path and body.

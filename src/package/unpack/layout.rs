@@ -81,7 +81,7 @@ pub(super) fn unpack(artefact: &Path, folder: &Path) -> Result<(), Error> {
     if configuration.config.exposed_ports.is_some_and(|ports| !ports.is_empty()) {
         return Err(Error::EcsImage { artefact: artefact.to_owned() });
     }
-    let mut target = Target::new(artefact, folder);
+    let mut target = Target::new(artefact, folder, LAMBDA_IMAGE_BYTES_MAX);
     for layer in &manifest.layers {
         layout.layer(layer, &mut target)?;
     }

@@ -1,9 +1,8 @@
 //! The artefact's own account of itself, held to its form.
 
 use super::Error;
-use crate::spec::artefact::{
-    Architecture, ArtefactManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA,
-};
+use crate::package::program::own_architecture;
+use crate::spec::artefact::{ArtefactManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 
@@ -37,20 +36,12 @@ pub(super) fn read(artefact: &Path, folder: &Path) -> Result<ArtefactManifest, E
             return Err(refuse(format!("its {what} is no name")));
         }
     }
-    let machine = std::env::consts::ARCH;
-    if own_architecture(machine) != Some(manifest.architecture) {
+    if own_architecture() != Some(manifest.architecture) {
         let (artefact, architecture) = (artefact.to_owned(), manifest.architecture);
+        let machine = std::env::consts::ARCH;
         return Err(Error::Architecture { artefact, architecture, machine });
     }
     Ok(manifest)
-}
-
-fn own_architecture(machine: &str) -> Option<Architecture> {
-    match machine {
-        "x86_64" => Some(Architecture::X86_64),
-        "aarch64" => Some(Architecture::Arm64),
-        _ => None,
-    }
 }
 
 fn is_name(text: &str) -> bool {

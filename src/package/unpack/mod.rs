@@ -18,7 +18,9 @@ mod write;
 mod zip;
 
 pub use error::Error;
+use write::Target;
 
+use super::{Entry, Source};
 use crate::spec::ArtefactManifest;
 use crate::spec::artefact::BOOTSTRAP_FILE;
 use std::fs::Permissions;
@@ -50,17 +52,40 @@ impl TaskRoot {
             let folder = fs_err::canonicalize(artefact).map_err(|source| Error::Read { source })?;
             return Self::of(artefact, folder, None);
         }
-        let private = tempfile::Builder::new()
-            .prefix("gwtf-task-")
-            .permissions(Permissions::from_mode(0o700))
-            .tempdir_in(scratch)
-            .map_err(|source| Error::Scratch { folder: scratch.to_owned(), source })?;
+        let private = private_folder(scratch)?;
         if metadata.is_dir() {
             layout::unpack(artefact, private.path())?;
         } else {
             zip::unpack(artefact, private.path())?;
         }
         Self::of(artefact, private.path().to_owned(), Some(private))
+    }
+
+    /// Puts an artefact that was never written into a private folder inside `scratch`. `name` is what
+    /// errors call it, `bytes_max` Lambda's limit of its form.
+    ///
+    /// # Errors
+    /// As [`TaskRoot::open`].
+    pub fn of_entries(
+        name: &Path,
+        entries: &[Entry],
+        bytes_max: u64,
+        scratch: &Path,
+    ) -> Result<Self, Error> {
+        let private = private_folder(scratch)?;
+        let mut target = Target::new(name, private.path(), bytes_max);
+        for entry in entries {
+            let mode = Some(if entry.executable { 0o755 } else { 0o644 });
+            match &entry.source {
+                Source::Bytes(bytes) => target.file(&entry.path, mode, &mut bytes.as_ref())?,
+                Source::File(path) => {
+                    let mut file =
+                        fs_err::File::open(path).map_err(|source| Error::Read { source })?;
+                    target.file(&entry.path, mode, &mut file)?;
+                }
+            }
+        }
+        Self::of(name, private.path().to_owned(), Some(private))
     }
 
     fn of(artefact: &Path, folder: PathBuf, private: Option<TempDir>) -> Result<Self, Error> {
@@ -83,6 +108,15 @@ impl TaskRoot {
     pub fn manifest(&self) -> &ArtefactManifest {
         &self.manifest
     }
+}
+
+/// A folder for this user alone.
+fn private_folder(scratch: &Path) -> Result<TempDir, Error> {
+    tempfile::Builder::new()
+        .prefix("gwtf-task-")
+        .permissions(Permissions::from_mode(0o700))
+        .tempdir_in(scratch)
+        .map_err(|source| Error::Scratch { folder: scratch.to_owned(), source })
 }
 
 #[cfg(test)]

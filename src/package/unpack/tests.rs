@@ -166,6 +166,29 @@ fn what_is_no_artefact_is_refused_by_what_is_missing() {
     }
 }
 
+#[test]
+fn entries_become_a_folder_without_an_archive_between() {
+    let scratch = scratch();
+    let file = scratch.path().join("program");
+    fs_err::write(&file, "#!/bin/sh\n").unwrap();
+    let entry = |path: &str, executable, source| Entry {
+        path: path.to_owned(),
+        executable,
+        part: crate::package::Part::Model,
+        source,
+    };
+    let entries = [
+        entry("bootstrap", true, Source::File(file.clone())),
+        entry("gwtf.json", false, Source::Bytes(manifest().into())),
+        entry("model/weights/a.bin", false, Source::Bytes("weights".into())),
+    ];
+    let root = TaskRoot::of_entries(&file, &entries, 10_000, scratch.path()).unwrap();
+    assert_eq!((mode(&root, "bootstrap"), mode(&root, "model/weights/a.bin")), (0o755, 0o644));
+    assert_eq!(root.manifest().version, "v1");
+    let error = TaskRoot::of_entries(&file, &entries, 300, scratch.path()).unwrap_err();
+    assert!(error.to_string().ends_with("it holds more than 300 bytes"), "{error}");
+}
+
 /// A layout of one image whose layers are these archives.
 struct LayoutMaker {
     folder: TempDir,

@@ -3,7 +3,6 @@
 //! Nothing but files and folders is ever made there, so a path without `..` cannot lead out of it.
 
 use super::Error;
-use crate::spec::limits::LAMBDA_UNZIPPED_BYTES_MAX;
 use std::fs::Permissions;
 use std::io::{self, Read, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,18 +22,20 @@ const FILE_MODE: u32 = 0o644;
 pub(super) struct Target<'a> {
     artefact: &'a Path,
     folder: &'a Path,
+    bytes_max: u64,
     bytes_left: u64,
     entries_left: usize,
     buffer: Vec<u8>,
 }
 
 impl<'a> Target<'a> {
-    /// `folder`, which is empty, for the entries of `artefact`.
-    pub(super) fn new(artefact: &'a Path, folder: &'a Path) -> Self {
+    /// `folder`, which is empty, for the entries of `artefact`, `bytes_max` of them together.
+    pub(super) fn new(artefact: &'a Path, folder: &'a Path, bytes_max: u64) -> Self {
         Self {
             artefact,
             folder,
-            bytes_left: LAMBDA_UNZIPPED_BYTES_MAX,
+            bytes_max,
+            bytes_left: bytes_max,
             entries_left: ENTRIES_MAX,
             buffer: vec![0; COPY_BYTES],
         }
@@ -71,7 +72,7 @@ impl<'a> Target<'a> {
             self.bytes_left = self
                 .bytes_left
                 .checked_sub(count as u64)
-                .ok_or_else(|| self.too_large(format!("{LAMBDA_UNZIPPED_BYTES_MAX} bytes")))?;
+                .ok_or_else(|| self.too_large(format!("{} bytes", self.bytes_max)))?;
             file.write_all(&self.buffer[..count]).map_err(written)?;
         }
         let mode = mode.map_or(FILE_MODE, |mode| mode & 0o777);

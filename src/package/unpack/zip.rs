@@ -25,7 +25,7 @@ pub(super) fn unpack(artefact: &Path, folder: &Path) -> Result<(), Error> {
     if archive.len() > ENTRIES_MAX {
         return Err(too_large(format!("{ENTRIES_MAX} entries")));
     }
-    let mut target = Target::new(artefact, folder);
+    let mut target = Target::new(artefact, folder, LAMBDA_UNZIPPED_BYTES_MAX);
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(refuse)?;
         let name = entry.name().map_err(refuse)?.into_owned();
