@@ -1,6 +1,7 @@
 //! `check` on images of every fault: gwtf's own image, changed in one place each.
 
 use super::*;
+use gwtf::package::image::registry::pull;
 use gwtf::package::image::{CheckReport, Severity, check};
 use serde_json::json;
 
@@ -120,6 +121,45 @@ fn an_index_and_its_attestations_are_found() {
     });
     let expected = [("index", Severity::Error), ("attestations", Severity::Error)];
     assert_eq!(codes(&report), expected);
+}
+
+#[test]
+fn of_a_multi_platform_image_the_asked_platform_is_pulled_and_the_index_is_found() {
+    let image = Changed::new();
+    let index_kind = "application/vnd.oci.image.index.v1+json";
+    let manifests = ["amd64", "arm64"].map(|architecture| {
+        let (mut manifest, mut config) = (image.manifest.clone(), image.config.clone());
+        config["architecture"] = architecture.into();
+        let kind = manifest["config"]["mediaType"].as_str().unwrap().to_owned();
+        manifest["config"] = image.put_document(&kind, &config);
+        let mut of = image.put_document("application/vnd.oci.image.manifest.v1+json", &manifest);
+        of["platform"] = json!({ "architecture": architecture, "os": "linux" });
+        of
+    });
+    let index = json!({ "schemaVersion": 2, "mediaType": index_kind, "manifests": manifests });
+    let layout =
+        json!({ "schemaVersion": 2, "manifests": [image.put_document(index_kind, &index)] });
+    fs_err::write(image.layout().join("index.json"), layout.to_string()).unwrap();
+    let registry = super::registry::Registry::start();
+    let target = format!("docker://{}/models/iris:{TAG}", registry.host);
+    let from = format!("oci:{}", image.layout().display());
+    skopeo(&["copy", "--all", "--dest-tls-verify=false", &from, &target]);
+
+    let folder = image.folder.path().join("pulled");
+    let get = |architecture| {
+        let reference = super::push::reference(&registry.host);
+        let mut untold = |_| {};
+        let pulled = pull(&reference, Some(architecture), None, &folder, &mut untold);
+        let layout = super::push::wait(pulled).unwrap();
+        check(&layout, Some(architecture)).unwrap()
+    };
+    let amd64 = get(Architecture::X86_64);
+    assert_eq!(codes(&amd64), [("index", Severity::Error)]);
+    assert_eq!(amd64.digest, manifests[0]["digest"].as_str().unwrap());
+    let arm64 = get(Architecture::Arm64);
+    assert_eq!(arm64.digest, manifests[1]["digest"].as_str().unwrap());
+    let wrong_program = ("entrypoint_architecture", Severity::Error);
+    assert_eq!(codes(&arm64), [("index", Severity::Error), wrong_program]);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::*;
 use gwtf::error::{Exit, Failure};
 use gwtf::package::image::registry::Credentials;
 use gwtf::spec::Secret;
+use rand::SeedableRng as _;
 use std::sync::{Arc, Mutex};
 
 /// A registry that has nothing and takes everything; what it got of each upload is kept.
@@ -49,12 +50,9 @@ impl Taker {
 
 /// An image with one layer that takes several chunks.
 fn large_image(folder: &Path) -> PathBuf {
-    let mut state = 1u64;
-    let noise = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (state >> 33) as u8
-    });
-    let model: Vec<u8> = noise.take(40 << 20).collect();
+    let mut model = vec![0; 24 << 20];
+    // Bytes that do not compress, the same in every run.
+    rand::RngCore::fill_bytes(&mut rand_chacha::ChaCha8Rng::seed_from_u64(1), &mut model);
     let entries = [
         entry("bootstrap", Part::Runtime, Source::File(PROGRAM.into())),
         entry("model/model.onnx", Part::Model, Source::Bytes(model.into())),

@@ -91,7 +91,7 @@ fn serve(
     let _ = stream.write_all(format!("{head}Connection: close\r\n\r\n{text}").as_bytes());
 }
 
-/// A proxy before `upstream`; the first connection that brings more than `cut_after_bytes` is cut.
+/// A proxy before `upstream`; the first connection that brings `cut_after_bytes` is cut there.
 pub(super) fn cutting_proxy(upstream: &str, cut_after_bytes: u64) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();
@@ -104,14 +104,10 @@ pub(super) fn cutting_proxy(upstream: &str, cut_after_bytes: u64) -> String {
             let (mut from, mut to) = (server.try_clone().unwrap(), client.try_clone().unwrap());
             std::thread::spawn(move || std::io::copy(&mut from, &mut to));
             std::thread::spawn(move || {
-                let limit = if has_cut.load(std::sync::atomic::Ordering::SeqCst) {
-                    u64::MAX
-                } else {
-                    cut_after_bytes
-                };
-                let passed = std::io::copy(&mut (&client).take(limit), &mut &server);
-                if passed.is_ok_and(|bytes| bytes == cut_after_bytes) {
-                    has_cut.store(true, std::sync::atomic::Ordering::SeqCst);
+                let passed = std::io::copy(&mut (&client).take(cut_after_bytes), &mut &server);
+                let is_at_limit = passed.is_ok_and(|bytes| bytes == cut_after_bytes);
+                if is_at_limit && has_cut.swap(true, std::sync::atomic::Ordering::SeqCst) {
+                    let _ = std::io::copy(&mut &client, &mut &server);
                 }
                 let _ = client.shutdown(std::net::Shutdown::Both);
                 let _ = server.shutdown(std::net::Shutdown::Both);
