@@ -244,6 +244,7 @@ fn origin_text(library: &Library) -> &'static str {
         runtime::Origin::Environment => "named by ORT_DYLIB_PATH",
         runtime::Origin::Cache => "from the cache",
         runtime::Origin::Fetched => "fetched",
+        runtime::Origin::Artefact => "from the artefact",
     }
 }
 

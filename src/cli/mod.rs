@@ -99,7 +99,7 @@ const COMMON_HEADING: &str = "Common options";
 enum Command {
     Inspect(inspect::Args),
     Infer(infer::Args),
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     Loadtest(Box<loadtest::Args>),
     Deploy(deploy::Args),
     Promote(promote::Args),

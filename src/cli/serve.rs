@@ -1,15 +1,14 @@
 //! `gwtf serve`: the local endpoint behind the twin, following releases.
 
-use super::local::{
-    self, Front, Hosted, Loaded, LocalUpstream, Overrides, PoolChoice, Source, contract,
-};
-use super::{Context, local::DirectFront, unenforced_parser};
-use crate::config::{Settings, Unenforced};
+mod function;
+mod releases;
+
+use super::local::{self, Front, FunctionArgs, Hosted, Overrides, PoolChoice, Served, contract};
+use super::{Context, unenforced_parser};
+use crate::config::{Settings, Target, Unenforced};
 use crate::error::{Exit, Failure};
-use crate::gateway::Twin;
 use crate::gateway::access_log::{FileSink, FileSinkStatus};
-use crate::release::View;
-use crate::release::watch::Follower;
+use crate::gateway::{Twin, Upstream};
 use crate::runtime::Batching;
 use crate::spec::{ApiKey, Auth, Throttle};
 use serde_json::json;
@@ -17,30 +16,27 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
-use std::time::Duration;
-
-/// How often the ledger is looked at.
-const FOLLOW_EVERY: Duration = Duration::from_millis(100);
-/// Polls between two tries to load a release: two seconds.
-const RETRY_EVERY_POLLS: u64 = 20;
-/// Polls after a release until versions that are gone are unloaded: a second, for requests that
-/// read the contract before the release and their version after it.
-const RETIRE_AFTER_POLLS: u64 = 10;
+use std::sync::mpsc::Receiver;
 
 /// Serve a model, or the released versions, behind the twin
 ///
 /// Without MODEL the versions of the ledger are served, and a `deploy`, `promote` or `rollback` is
 /// followed at once, without dropping or failing a request. Ctrl-C stops taking requests and lets
 /// those under way end; again, it ends at once.
+///
+/// With --package, and for a MODEL whose endpoint has the target lambda, what answers is the artefact
+/// itself, in sandboxes that treat it as Lambda does: one request at a time, cold starts, CPU by its
+/// memory, a timeout of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   gwtf serve model.onnx --throttle 200:100
   gwtf serve --port 8080 --limiter-header
+  gwtf serve --package iris.zip --reserved-concurrency 10 --memory 512
   curl http://127.0.0.1:3000/prod/predict -d '{\"instances\": [[5, 3, 1, 0.2]]}'")]
 pub(super) struct Args {
     /// The model to serve [default: the released versions, else gwtf.toml's model]
+    #[arg(conflicts_with = "package")]
     model: Option<PathBuf>,
     /// The port; 0 takes any free one
     #[arg(long, value_name = "PORT", default_value_t = 3000)]
@@ -79,13 +75,13 @@ pub(super) struct Args {
     #[arg(long, value_name = "SIZE[:DELAY]")]
     batch: Option<BatchChoice>,
     /// Serve without the twin: no limits, no validation, no access log, and no following of releases
-    #[arg(long, conflicts_with_all = ["throttle", "account_throttle", "limiter_header", "best_effort", "access_log"])]
+    #[arg(long, conflicts_with_all = ["package", "throttle", "account_throttle", "limiter_header", "best_effort", "access_log"])]
     bare: bool,
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
     #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
     allow_unenforced: Vec<Unenforced>,
-    #[arg(long, hide = true, value_name = "PATH")]
-    package: Option<PathBuf>,
+    #[command(flatten)]
+    function: FunctionArgs,
 }
 
 /// `SIZE[:DELAY]`.
@@ -116,11 +112,9 @@ struct Serving<'a> {
     settings: Settings,
     keys: Vec<ApiKey>,
     overrides: Overrides,
-    source: Source,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    super::usage::refuse_planned("--package", args.package.is_some())?;
     let settings = context.settings(None)?;
     let overrides = Overrides {
         throttle: args.throttle,
@@ -133,14 +127,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     };
     refuse_open_door(args, &settings, &overrides)?;
     let keys = local::api_keys(&settings, context)?;
-    let pool = PoolChoice {
-        sessions: args.sessions.map(usize::from),
-        threads: args.threads.map(usize::from),
-        queue_max: args.queue.map(|queue| queue as usize),
-        batching: args.batch.map(|batch| batch.0),
-    };
-    let source = Source { engine: local::engine(&settings, context)?, pool };
-    Serving { args, context, settings, keys, overrides, source }.run()
+    Serving { args, context, settings, keys, overrides }.run()
 }
 
 /// An endpoint that asks nobody for a key listens to this machine alone.
@@ -163,26 +150,56 @@ fn is_dash(path: &std::path::Path) -> bool {
     path.as_os_str() == "-"
 }
 
+impl Args {
+    /// Refuses what is for sessions in this process: in a sandbox the program itself decides.
+    fn refuse_pool(&self) -> Result<(), Failure> {
+        let given = [
+            ("--sessions", self.sessions.is_some()),
+            ("--threads", self.threads.is_some()),
+            ("--queue", self.queue.is_some()),
+            ("--batch", self.batch.is_some()),
+        ];
+        match given.into_iter().find(|(_, given)| *given) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                let text = format!("{flag}: the model runs in sandboxes, one request in each");
+                Err(Failure::new(Exit::Refused, text)
+                    .with_hint("see --reserved-concurrency and --memory"))
+            }
+        }
+    }
+
+    fn pool_choice(&self) -> PoolChoice {
+        PoolChoice {
+            sessions: self.sessions.map(usize::from),
+            threads: self.threads.map(usize::from),
+            queue_max: self.queue.map(|queue| queue as usize),
+            batching: self.batch.map(|batch| batch.0),
+        }
+    }
+}
+
 impl Serving<'_> {
     fn run(self) -> Result<Exit, Failure> {
         let model =
             self.args.model.as_ref().map(|model| self.context.environment.folder().join(model));
-        // Unless a file is named, releases are followed, also the first one.
-        let follower = match model {
-            None => Some(Follower::new(self.settings.store())?),
-            Some(_) => None,
+        // Releases to Lambda are on AWS: what can be served of such an endpoint here is a model.
+        let is_lambda = self.settings.target == Some(Target::Lambda);
+        let runs_as_function = match &model {
+            _ if self.args.bare => None,
+            None if is_lambda => self.settings.model.clone(),
+            model => model.clone(),
         };
-        let view = follower.as_ref().map(Follower::view).filter(|view| view.live.is_some());
-        let loaded = match (view, model.or_else(|| self.settings.model.clone())) {
-            (Some(view), _) => self.source.load_view(&self.settings, view, None)?,
-            (None, Some(model)) => self.source.load_model(&self.settings, &model)?,
-            (None, None) => return Err(nothing_to_serve()),
-        };
-        let interrupts = super::signals::interrupts()?;
-        if self.args.bare {
-            self.serve_bare(&loaded, &interrupts)
-        } else {
-            self.serve_twin(loaded, follower, &interrupts)
+        let packaged = local::packaged(
+            &self.args.function,
+            runs_as_function.as_deref(),
+            &self.settings,
+            &self.overrides.allow_unenforced,
+            self.context,
+        )?;
+        match packaged {
+            Some(packaged) => function::serve(&self, packaged),
+            None => releases::serve(&self, model),
         }
     }
 
@@ -190,28 +207,15 @@ impl Serving<'_> {
         SocketAddr::new(self.args.host, self.args.port)
     }
 
-    fn serve_bare(&self, loaded: &Loaded, interrupts: &Receiver<()>) -> Result<Exit, Failure> {
-        let direct = DirectFront::new(
-            &loaded.endpoint,
-            &format!("/{}", self.settings.stage),
-            loaded.versions(),
-            &loaded.live,
-            self.settings.integration_timeout,
-        );
-        let hosted = Hosted::start(self.address(), direct, local::host_options(), local::cores())?;
-        self.announce(&hosted, loaded)?;
-        // Ends on a signal; a sender that is gone is one too.
-        let _ = interrupts.recv();
-        Ok(self.drain(hosted, interrupts))
-    }
-
-    fn serve_twin(
+    /// Puts the twin in front of what `upstream` makes, and `meanwhile` waits until it is to stop.
+    fn behind_twin<U: Upstream + Send + Sync + 'static>(
         &self,
-        loaded: Loaded,
-        follower: Option<Follower>,
+        served: &Served<'_>,
+        upstream: impl FnOnce() -> Result<Arc<U>, Failure>,
         interrupts: &Receiver<()>,
+        meanwhile: impl FnOnce(&Twin, &U),
     ) -> Result<Exit, Failure> {
-        let first = contract(&self.settings, &loaded, &self.keys, &self.overrides)?;
+        let first = contract(&self.settings, served, &self.keys, &self.overrides)?;
         let log = match self.overrides.access_log {
             true => Some(Arc::new(self.file_sink()?)),
             false => None,
@@ -220,11 +224,15 @@ impl Serving<'_> {
             None => local::twin(&first, &self.overrides, self.args.seed, ())?,
             Some(log) => local::twin(&first, &self.overrides, self.args.seed, Arc::clone(log))?,
         };
-        let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
-        let front = Front { twin: Arc::clone(&twin), upstream: Arc::clone(&upstream) };
+        let mut made = None;
+        let front = || {
+            let upstream = upstream()?;
+            made = Some(Arc::clone(&upstream));
+            Ok(Front { twin: Arc::clone(&twin), upstream })
+        };
         let hosted = Hosted::start(self.address(), front, local::host_options(), local::cores())?;
-        self.announce(&hosted, &loaded)?;
-        self.follow(loaded, follower, &twin, &upstream, interrupts);
+        self.announce(&hosted, served)?;
+        meanwhile(&twin, &made.expect("a host that runs has been given its upstream"));
         let exit = self.drain(hosted, interrupts);
         if let Some(log) = log {
             log.flush();
@@ -246,78 +254,6 @@ impl Serving<'_> {
                 Exit::Done
             }
         }
-    }
-
-    /// Puts releases in force until a signal comes. One that does not load is tried again, since
-    /// what stood in its way may pass; until then the release before it stays in force.
-    fn follow(
-        &self,
-        mut loaded: Loaded,
-        mut follower: Option<Follower>,
-        twin: &Twin,
-        upstream: &LocalUpstream,
-        interrupts: &Receiver<()>,
-    ) {
-        let console = &self.context.console;
-        let mut pending: Option<View> = None;
-        let mut said = false;
-        let mut polls: u64 = 0;
-        let mut retire_at_poll: Option<u64> = None;
-        loop {
-            match interrupts.recv_timeout(FOLLOW_EVERY) {
-                Err(RecvTimeoutError::Timeout) => {}
-                Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-            }
-            let Some(follower) = &mut follower else { continue };
-            polls += 1;
-            if retire_at_poll.is_some_and(|at| at <= polls) {
-                upstream.replace(loaded.versions());
-                retire_at_poll = None;
-            }
-            match follower.poll() {
-                Ok(None) if !polls.is_multiple_of(RETRY_EVERY_POLLS) => continue,
-                Ok(None) => {}
-                // A ledger that is gone takes nothing away from those who are served.
-                Ok(Some(view)) => {
-                    pending = view.live.is_some().then(|| view.clone());
-                    said = false;
-                }
-                Err(error) => console.error(&error.into()),
-            }
-            let Some(view) = &pending else { continue };
-            match self.release(view, &loaded, twin, upstream) {
-                Ok(next) => {
-                    console.talk(&format!("{} is live", next.live));
-                    (loaded, pending) = (next, None);
-                    retire_at_poll = Some(polls + RETIRE_AFTER_POLLS);
-                }
-                Err(failure) if !said => {
-                    console.error(&failure);
-                    console.talk(&format!("{} stays live; trying again", loaded.live));
-                    said = true;
-                }
-                Err(_) => {}
-            }
-        }
-    }
-
-    /// Loads what is new, then swaps: the versions first, so that no contract in force ever names
-    /// one that is not loaded; those that went away last.
-    fn release(
-        &self,
-        view: &View,
-        before: &Loaded,
-        twin: &Twin,
-        upstream: &LocalUpstream,
-    ) -> Result<Loaded, Failure> {
-        let next = self.source.load_view(&self.settings, view, Some(before))?;
-        let contract = contract(&self.settings, &next, &self.keys, &self.overrides)?;
-        upstream.replace(next.with_those_of(before));
-        if let Err(error) = twin.replace(&contract) {
-            upstream.replace(before.versions());
-            return Err(error.into());
-        }
-        Ok(next)
     }
 
     fn file_sink(&self) -> Result<FileSink, Failure> {
@@ -343,26 +279,19 @@ impl Serving<'_> {
         }
     }
 
-    fn announce(&self, hosted: &Hosted, loaded: &Loaded) -> Result<(), Failure> {
+    fn announce(&self, hosted: &Hosted, served: &Served<'_>) -> Result<(), Failure> {
         let url = format!("http://{}/{}/predict", hosted.address(), self.settings.stage);
         if self.context.console.json {
             let document = json!({
                 "schema": "gwtf.serve/v1",
                 "url": url,
-                "endpoint": loaded.endpoint,
-                "live": loaded.live,
-                "versions": loaded.services.iter().map(|service| service.version()).collect::<Vec<_>>(),
+                "endpoint": served.endpoint,
+                "live": served.live,
+                "versions": served.versions.iter().map(|version| version.tag).collect::<Vec<_>>(),
             });
             self.context.console.document(&document).map_err(super::cannot_print)?;
         }
-        self.context.console.talk(&format!("serving {} {} at {url}", loaded.endpoint, loaded.live));
+        self.context.console.talk(&format!("serving {} {} at {url}", served.endpoint, served.live));
         Ok(())
     }
-}
-
-fn nothing_to_serve() -> Failure {
-    Failure::new(Exit::Refused, "nothing to serve: no MODEL is given and nothing was released here")
-        .with_hint(
-            "run `gwtf serve MODEL`, or `gwtf deploy MODEL --version v1 --target local` first",
-        )
 }

@@ -60,10 +60,10 @@ pub enum Target {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Function {
-    /// Memory, MiB; CPU grows with it, a whole core at 1769.
+    /// Memory, MiB; CPU grows with it, a whole core at 1769. Default: 1769.
     #[schemars(range(min = 128, max = 10240))]
     pub memory_mib: Option<u32>,
-    /// Longest invocation, seconds.
+    /// Longest invocation, seconds. Default: 10.
     #[schemars(range(min = 1, max = 900))]
     pub timeout_s: Option<u32>,
     /// Instruction set.

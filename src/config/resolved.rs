@@ -20,6 +20,22 @@ pub const KEEP_DEFAULT: usize = 5;
 /// An endpoint's name when neither file, model nor folder gives one.
 const ENDPOINT_NAME_DEFAULT: &str = "model";
 
+/// A function's memory when nothing says otherwise, MiB: one whole core.
+const FUNCTION_MEMORY_MIB_DEFAULT: u32 = 1_769;
+/// A function's timeout when nothing says otherwise: AWS's own 3 s would end many first requests.
+const FUNCTION_TIMEOUT_DEFAULT: Duration = Duration::from_secs(10);
+
+/// The Lambda function as it will run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Function {
+    /// Memory, MiB; CPU grows with it.
+    pub memory_mib: u32,
+    /// Longest invocation, whole seconds.
+    pub timeout: Duration,
+    /// Most sandboxes at once; `None` leaves the account's.
+    pub reserved_concurrency: Option<u32>,
+}
+
 /// What the command line says about configuration; a field that is `None` says nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -64,6 +80,8 @@ pub struct Settings {
     pub throttle: Option<Throttle>,
     /// How long the model may take.
     pub integration_timeout: Duration,
+    /// The Lambda function (target lambda, or an artefact that runs as one).
+    pub function: Function,
     /// Usage plans.
     pub usage_plans: Vec<UsagePlan>,
     /// Names of local API keys and the plan of each.
@@ -143,6 +161,7 @@ impl Settings {
                 .gateway
                 .timeout_ms
                 .map_or(INTEGRATION_TIMEOUT_MAX, |ms| Duration::from_millis(u64::from(ms))),
+            function: function(&file.function),
             usage_plans: file.usage_plan.iter().map(usage_plan).collect(),
             key_plans: key_plans(&file),
             access_logs: file.observe.access_logs.unwrap_or(true),
@@ -233,6 +252,16 @@ impl Settings {
 
 fn throttle(written: file::Throttle) -> Throttle {
     Throttle { rate_rps: written.rate_rps, burst: written.burst }
+}
+
+fn function(written: &file::Function) -> Function {
+    Function {
+        memory_mib: written.memory_mib.unwrap_or(FUNCTION_MEMORY_MIB_DEFAULT),
+        timeout: written
+            .timeout_s
+            .map_or(FUNCTION_TIMEOUT_DEFAULT, |seconds| Duration::from_secs(u64::from(seconds))),
+        reserved_concurrency: written.reserved_concurrency,
+    }
 }
 
 fn usage_plan(written: &file::UsagePlan) -> UsagePlan {

@@ -19,11 +19,14 @@ pub enum Unenforced {
     Gate,
     /// Watching a canary (`release.bake_s`, `release.rollback_on`).
     Bake,
+    /// Sandboxes kept warm (`function.provisioned_concurrency`).
+    ProvisionedConcurrency,
 }
 
 impl Unenforced {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Iam, Self::Jwt, Self::Cognito, Self::Gate, Self::Bake];
+    pub const ALL: [Self; 6] =
+        [Self::Iam, Self::Jwt, Self::Cognito, Self::Gate, Self::Bake, Self::ProvisionedConcurrency];
 
     /// What `--allow-unenforced` calls it.
     pub fn name(self) -> &'static str {
@@ -33,6 +36,7 @@ impl Unenforced {
             Self::Cognito => "cognito",
             Self::Gate => "gate",
             Self::Bake => "bake",
+            Self::ProvisionedConcurrency => "provisioned-concurrency",
         }
     }
 
@@ -49,6 +53,7 @@ impl Unenforced {
             Self::Cognito => "gateway.auth = \"cognito\"",
             Self::Gate => "[gate]",
             Self::Bake => "release.bake_s and release.rollback_on",
+            Self::ProvisionedConcurrency => "function.provisioned_concurrency",
         }
     }
 
@@ -68,6 +73,12 @@ impl Unenforced {
             Some(Auth::ApiKey | Auth::None) | None => None,
         };
         auth.into_iter().collect()
+    }
+
+    /// What sandboxes on this machine do not do although the file asks for it.
+    pub fn by_sandboxes(file: &File) -> Vec<Self> {
+        let warm = file.function.provisioned_concurrency.is_some_and(|count| count > 0);
+        warm.then_some(Self::ProvisionedConcurrency).into_iter().collect()
     }
 
     /// Refuses all of `wanted` that is not in `allowed`, by name and at once.

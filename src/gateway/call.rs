@@ -1,6 +1,8 @@
 //! What goes into the twin and what it hands to the integration.
 
+use super::media::BinaryMediaTypes;
 use crate::spec::Route;
+use crate::spec::limits::LAMBDA_PAYLOAD_BYTES_MAX;
 use bytes::Bytes;
 use http::HeaderValue;
 use std::future::Future;
@@ -25,9 +27,20 @@ pub enum Body {
     TooLarge,
 }
 
+/// What all requests under one contract have in common, for the integration.
+#[derive(Debug)]
+pub struct Api {
+    /// The stage.
+    pub stage: String,
+    /// Which bodies are handed on byte for byte.
+    pub binary_media_types: BinaryMediaTypes,
+}
+
 /// A request that has passed the gateway, for the integration.
 #[derive(Debug)]
 pub struct Invocation {
+    /// What the contract says of every request.
+    pub api: Arc<Api>,
     /// The route it matched.
     pub route: Arc<Route>,
     /// The request; its path has no stage, hop-by-hop headers are gone, keys and tokens are marked
@@ -59,6 +72,13 @@ pub enum IntegrationError {
     /// The function failed, crashed, or answered with no valid reply; 502.
     #[error("function error: {0}")]
     FunctionError(String),
+    /// The event is larger than Lambda takes; 413.
+    #[error("the event is larger than {} bytes", LAMBDA_PAYLOAD_BYTES_MAX)]
+    EventTooLarge,
+    /// What the integration gave cannot be handed on as the contract says (a body that should be
+    /// Base64 and is not); 500.
+    #[error("{0}")]
+    Configuration(String),
     /// The function has no concurrency left; 500, as API Gateway hides Lambda's 429.
     #[error("the function is throttled")]
     Throttled,
@@ -74,6 +94,12 @@ pub type IntegrationResult = Result<http::Response<Bytes>, IntegrationError>;
 pub trait Upstream: Sync {
     /// Answers a request.
     fn invoke(&self, invocation: Invocation) -> impl Future<Output = IntegrationResult> + Send;
+
+    /// Whether it makes Lambda's event itself and so knows its size; for one that does not, the twin
+    /// reckons how large the event would be.
+    fn makes_events(&self) -> bool {
+        false
+    }
 }
 
 impl<F, R> Upstream for F

@@ -52,6 +52,9 @@ pub enum Error {
         /// The route's key as written.
         route: String,
     },
+    /// An HTTP integration with bodies that AWS would take for text.
+    #[error("binary media types without `*/*` are not enforced for an HTTP integration")]
+    TextBodies,
     /// The access-log format.
     #[error(transparent)]
     AccessLog(#[from] FormatError),
@@ -65,6 +68,7 @@ impl Explain for Error {
     fn hint(&self) -> Option<String> {
         match self {
             Self::AccessLog(error) => error.hint(),
+            Self::TextBodies => Some("add `*/*` to the contract's binary media types".to_owned()),
             _ => None,
         }
     }

@@ -10,7 +10,8 @@ use super::key;
 use super::limiter::Limiter;
 use super::options::Knobs;
 use super::refusal::{
-    INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, INTEGRATION_UNREACHABLE, REQUEST_TOO_LARGE, Refusal,
+    API_CONFIGURATION_ERROR, INTEGRATION_FAILURE, INTEGRATION_TIMEOUT, INTEGRATION_UNREACHABLE,
+    REQUEST_TOO_LARGE, Refusal,
 };
 use super::route::{SIGV4, behind_stage};
 use super::snapshot::Snapshot;
@@ -20,7 +21,7 @@ use bytes::Bytes;
 use http::header::{self, HeaderName};
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -55,14 +56,16 @@ pub(super) async fn invoke<U: Upstream>(
     let lambda = snapshot.integration == Integration::LambdaProxy;
     let trace_id = exchange.ids.trace_id(exchange.received_utc_ms);
     exchange.trace_id = Some(trace_id.clone());
-    if lambda && knobs.lambda_payload_limits && exceeds_event(&head, &body) {
+    let reckoned = lambda && knobs.lambda_payload_limits && !upstream.makes_events();
+    if reckoned && exceeds_event(&head, &body) {
         return Err(Refusal::of(&REQUEST_TOO_LARGE));
     }
     let Some(route) = &exchange.route else { return Err(Refusal::of(&INTEGRATION_FAILURE)) };
     let deadline = Instant::now() + snapshot.integration_timeout;
     let invocation = Invocation {
+        api: Arc::clone(&snapshot.api),
         route: Arc::clone(&route.route),
-        request: forward(head, body, &snapshot.stage),
+        request: forward(head, body, &snapshot.api.stage),
         deadline,
         request_id: exchange.ids.request_id.clone(),
         extended_request_id: exchange.ids.extended_request_id.clone(),
@@ -92,6 +95,8 @@ fn refusal(error: &IntegrationError, knobs: &Knobs) -> Refusal {
     match error {
         IntegrationError::Timeout => Refusal::of(&INTEGRATION_TIMEOUT),
         IntegrationError::FunctionError(_) => Refusal::of(&INTEGRATION_FAILURE),
+        IntegrationError::EventTooLarge => Refusal::of(&REQUEST_TOO_LARGE),
+        IntegrationError::Configuration(_) => Refusal::of(&API_CONFIGURATION_ERROR),
         IntegrationError::Throttled => Refusal::of(&INTEGRATION_FAILURE)
             .with_status(knobs.throttled_function_status)
             .with_limiter(Limiter::Concurrency),
@@ -112,7 +117,11 @@ fn facts(result: &IntegrationResult, lambda: bool) -> IntegrationFacts {
         }
         Err(error) => {
             facts.status = match error {
-                IntegrationError::FunctionError(_) if lambda => Some(200),
+                IntegrationError::FunctionError(_) | IntegrationError::Configuration(_)
+                    if lambda =>
+                {
+                    Some(200)
+                }
                 IntegrationError::Throttled => Some(StatusCode::TOO_MANY_REQUESTS.as_u16()),
                 _ => None,
             };
@@ -137,6 +146,13 @@ fn forward(mut head: Parts, body: Bytes, stage: &str) -> http::Request<Bytes> {
             value.set_sensitive(true);
         }
     }
+    // An HTTP/2 client says the host in the request line.
+    if let Some(authority) = head.uri.authority()
+        && !head.headers.contains_key(header::HOST)
+        && let Ok(host) = HeaderValue::from_str(authority.as_str())
+    {
+        head.headers.insert(header::HOST, host);
+    }
     head.uri = without_stage(&head.uri, stage);
     http::Request::from_parts(head, body)
 }
@@ -156,7 +172,7 @@ fn without_stage(uri: &Uri, stage: &str) -> Uri {
 
 /// Whether the request makes an event larger than Lambda takes.
 ///
-/// Differs: the event itself is not made here, so its size is reckoned. Headers stand in it twice,
+/// Differs: where no event is made (the model is served in this process) its size is reckoned. Headers stand in it twice,
 /// and the body is a JSON string, or Base64 if it is no text.
 fn exceeds_event(head: &Parts, body: &[u8]) -> bool {
     // No byte takes more than six, so most requests need no counting.

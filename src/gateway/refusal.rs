@@ -56,6 +56,9 @@ response_types! {
     INTEGRATION_UNREACHABLE = "INTEGRATION_FAILURE" GATEWAY_TIMEOUT "InternalServerErrorException"
         "Network error communicating with endpoint"
         r#"{"message": "Network error communicating with endpoint"}"#;
+    API_CONFIGURATION_ERROR = "API_CONFIGURATION_ERROR" INTERNAL_SERVER_ERROR
+        "InternalServerErrorException" "Internal server error"
+        r#"{"message": "Internal server error"}"#;
     INTEGRATION_FAILURE = "INTEGRATION_FAILURE" BAD_GATEWAY "InternalServerErrorException"
         "Internal server error" r#"{"message": "Internal server error"}"#;
 }

@@ -39,7 +39,7 @@ pub(super) fn find(
     head: &Parts,
     knobs: &Knobs,
 ) -> Result<Arc<CompiledRoute>, Refusal> {
-    let Some(path) = behind_stage(head.uri.path(), &snapshot.stage) else {
+    let Some(path) = behind_stage(head.uri.path(), &snapshot.api.stage) else {
         let refusal = match knobs.unknown_stage {
             UnknownStage::Forbidden => Refusal::of(&UNKNOWN_STAGE),
             UnknownStage::MissingAuthenticationToken => unknown(&head.headers),

@@ -4,8 +4,10 @@
 //! A snapshot never changes. A request is judged by the snapshot that was current when it came,
 //! whatever is released meanwhile.
 
+use super::call::Api;
 use super::error::Error;
 use super::limiter::{SharedBucket, SharedQuota};
+use super::media::BinaryMediaTypes;
 use super::schema::Schema;
 use super::state::State;
 use crate::spec::access_log::Format;
@@ -17,7 +19,7 @@ use std::time::Duration;
 
 /// The contract in force.
 pub(super) struct Snapshot {
-    pub(super) stage: String,
+    pub(super) api: Arc<Api>,
     /// Methods by resource path.
     pub(super) resources: HashMap<String, Vec<(Method, Arc<CompiledRoute>)>>,
     /// Keys that are enabled and in a usage plan, by value. Not printed.
@@ -56,6 +58,11 @@ impl Snapshot {
         let models = compile_models(contract)?;
         let access_log = contract.access_log_format.as_deref().map(Format::parse).transpose()?;
         check_names(contract)?;
+        let binary_media_types = BinaryMediaTypes::new(&contract.binary_media_types);
+        // An HTTP integration's bodies are never text here, so a contract cannot ask for that.
+        if contract.integration == Integration::HttpProxy && !binary_media_types.is_any() {
+            return Err(Error::TextBodies);
+        }
         let mut resources: HashMap<String, Vec<(Method, Arc<CompiledRoute>)>> = HashMap::new();
         for (index, route) in contract.routes.iter().enumerate() {
             let throttle = route
@@ -68,7 +75,7 @@ impl Snapshot {
         }
         let keys = compile_keys(contract, state, now_ns);
         Ok(Self {
-            stage: contract.stage.clone(),
+            api: Arc::new(Api { stage: contract.stage.clone(), binary_media_types }),
             resources,
             keys,
             account: state.bucket("account".to_owned(), contract.account_throttle, now_ns),

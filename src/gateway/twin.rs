@@ -97,7 +97,7 @@ impl Twin {
         let elapsed_ns = self.clock.monotonic_ns().saturating_sub(exchange.received_ns);
         let entry = Entry {
             exchange,
-            stage: &snapshot.stage,
+            stage: &snapshot.api.stage,
             response,
             refusal,
             response_latency_ms: elapsed_ns / 1_000_000,

@@ -7,5 +7,6 @@
 //! gets in.
 
 mod entry;
+pub mod unpack;
 
 pub use entry::{Entry, Part, Source};

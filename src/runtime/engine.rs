@@ -4,7 +4,7 @@ use super::library::Library;
 use super::message;
 use crate::error::{Exit, Explain};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
 /// ONNX Runtime, loaded. A clone is the same engine.
 #[derive(Clone)]
@@ -16,6 +16,7 @@ struct Inner {
     environment: ort::environment::Environment,
     path: PathBuf,
     version: Option<String>,
+    primed: Once,
 }
 
 /// `ort` holds its library and its environment in statics and makes no second one, so the first
@@ -80,12 +81,12 @@ impl Engine {
         }
         let environment = environment(&library.path)
             .map_err(|message| EngineError::Load { path: library.path.clone(), message })?;
-        prime(&environment);
         let engine = Self {
             inner: Arc::new(Inner {
                 environment,
                 path: library.path.clone(),
                 version: library.version.clone(),
+                primed: Once::new(),
             }),
         };
         *loaded = Some(engine.clone());
@@ -105,6 +106,18 @@ impl Engine {
     /// What the library says of its build.
     pub fn build_info(&self) -> &'static str {
         ort::info()
+    }
+
+    /// Opens the smallest model, once. The first session of a process registers every operator (8
+    /// MB, 3 ms), which must not look like the memory of the first real model.
+    pub(super) fn prime(&self) {
+        const SMALLEST: &[u8] = include_bytes!("../../fixtures/runtime/scalar.onnx");
+        self.inner.primed.call_once(|| {
+            let builder = ort::session::Session::builder(&self.inner.environment);
+            // Whatever is wrong here shows, with its cause, when a model is opened.
+            let _ = builder
+                .and_then(|builder| builder.with_intra_threads(1)?.commit_from_memory(SMALLEST));
+        });
     }
 
     pub(super) fn environment(&self) -> &ort::environment::Environment {
@@ -129,15 +142,6 @@ fn environment(path: &Path) -> Result<ort::environment::Environment, String> {
         Ok(environment)
     });
     built.unwrap_or_else(|_| Err("it does not offer ONNX Runtime's API".to_owned()))
-}
-
-/// Opens the smallest model once. The first session of a process registers every operator (8 MB, 3
-/// ms), which must not look like the memory of the first real model.
-fn prime(environment: &ort::environment::Environment) {
-    const SMALLEST: &[u8] = include_bytes!("../../fixtures/runtime/scalar.onnx");
-    let builder = ort::session::Session::builder(environment);
-    // Whatever is wrong here shows, with its cause, when a model is opened.
-    let _ = builder.and_then(|builder| builder.with_intra_threads(1)?.commit_from_memory(SMALLEST));
 }
 
 fn load_message(error: &ort::LoadDynamicError) -> String {

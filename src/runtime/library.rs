@@ -26,16 +26,19 @@ pub enum Origin {
     Cache,
     /// Fetched into the cache by this very call.
     Fetched,
+    /// Beside the model, in an artefact.
+    Artefact,
 }
 
 impl Origin {
-    /// One word for documents: `flag`, `environment`, `cache`, `fetched`.
+    /// One word for documents: `flag`, `environment`, `cache`, `fetched`, `artefact`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Flag => "flag",
             Self::Environment => "environment",
             Self::Cache => "cache",
             Self::Fetched => "fetched",
+            Self::Artefact => "artefact",
         }
     }
 }

@@ -29,7 +29,7 @@ pub use fetch::{Progress, Tool};
 pub use library::{Library, Origin};
 pub use locate::{LocateError, LocateRequest, find, locate, tools};
 pub use pool::{InferError, Pool, PoolOptions, PoolStats, Runner};
-pub use session::{OpenError, RunError, Session, SessionOptions, Tensors};
+pub use session::{Interrupt, OpenError, RunError, Session, SessionOptions, Tensors};
 pub use target::{Target, Wheel};
 
 /// The version of ONNX Runtime that is fetched, tested and shipped.

@@ -47,6 +47,7 @@ pub(super) fn open(
     };
     // The first session gets the threads of all: when there is room for no other, it is ready.
     let single = fitting(&wanted, 0);
+    engine.prime();
     let before = memory::resident_bytes();
     let mut first = Session::open(engine, path, &single.session_options())?;
     let warm_up = warm_up(&mut first, &single);
@@ -112,6 +113,17 @@ fn warm_up(session: &mut Session, options: &PoolOptions) -> Option<WarmUp> {
         }
     }
     fastest
+}
+
+impl Session {
+    /// Runs the model once on zeros, so that what it sets up on its first run is set up, and says
+    /// how long that took. `None` when it does not take zeros or they would be too many.
+    pub fn warm_up(&mut self) -> Option<Duration> {
+        let inputs = zeros(self.signature())?;
+        let started = now();
+        self.run(inputs, &[]).ok()?;
+        Some(now() - started)
+    }
 }
 
 /// One request of zeros: one row, every open dimension 1.

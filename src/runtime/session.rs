@@ -11,6 +11,7 @@ use crate::model::{Signature, Tensor, TensorSpec};
 use ort::session::builder::GraphOptimizationLevel;
 use ort::session::{HasSelectedOutputs, OutputSelector, RunOptions, SessionInputValue};
 use std::path::Path;
+use std::sync::Arc;
 
 mod error;
 
@@ -38,6 +39,28 @@ pub struct Session {
     signature: Signature,
     /// The outputs selected last: clients of an endpoint ask for the same ones over and over.
     selection: Option<(Vec<String>, RunOptions<HasSelectedOutputs>)>,
+}
+
+/// Ends runs from another thread. A clone is the same interrupt.
+#[derive(Clone)]
+pub struct Interrupt(Arc<RunOptions>);
+
+impl Interrupt {
+    /// An interrupt that is not raised; `None` when the library has no memory left.
+    pub fn new() -> Option<Self> {
+        RunOptions::new().ok().map(|options| Self(Arc::new(options)))
+    }
+
+    /// Ends the run that it was given to, or the next one.
+    pub fn raise(&self) {
+        // The call sets a flag and gives no error.
+        let _ = self.0.terminate();
+    }
+
+    /// Lets the next run be.
+    pub fn clear(&self) {
+        let _ = self.0.unterminate();
+    }
 }
 
 /// Named tensors, as a run takes and gives them.
@@ -70,12 +93,29 @@ impl Session {
     /// # Errors
     /// The request does not fit the signature, or the run fails.
     pub fn run(&mut self, inputs: Tensors, outputs: &[String]) -> Result<Tensors, RunError> {
+        self.run_until(inputs, outputs, None)
+    }
+
+    /// The same, ended early with an error once `interrupt` is raised. ONNX Runtime looks at it
+    /// between the nodes of the graph, and only in runs that give all outputs: `ort` shares no
+    /// selection of outputs between threads.
+    ///
+    /// # Errors
+    /// As [`Session::run`], or the run was interrupted.
+    pub fn run_until(
+        &mut self,
+        inputs: Tensors,
+        outputs: &[String],
+        interrupt: Option<&Interrupt>,
+    ) -> Result<Tensors, RunError> {
         let Self { inner, signature, selection } = self;
         let values = values_in_order(signature, inputs)?;
-        let run = if is_all(signature, outputs) {
-            inner.run(values.as_slice())
-        } else {
-            inner.run_with_options(values.as_slice(), select(signature, selection, outputs)?)
+        let run = match interrupt {
+            _ if !is_all(signature, outputs) => {
+                inner.run_with_options(values.as_slice(), select(signature, selection, outputs)?)
+            }
+            Some(Interrupt(options)) => inner.run_with_options(values.as_slice(), &**options),
+            None => inner.run(values.as_slice()),
         };
         let computed = run.map_err(|error| run_error(&error, signature, &values))?;
         let mut tensors = Vec::with_capacity(computed.len());

@@ -5,14 +5,13 @@
 
 use super::http::{Answer, Body};
 use super::reply;
+use super::routes::RouteTable;
 use super::service::ModelService;
 use super::versions::Versions;
 use crate::model::payload::Protocol;
 use crate::spec::Operation;
-use crate::spec::route::routes_of;
 use bytes::Bytes;
-use http::{Method, Request, Response, StatusCode};
-use std::collections::HashMap;
+use http::{Request, Response, StatusCode};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,7 +22,7 @@ pub struct Direct(Arc<Routes>);
 
 #[derive(Debug)]
 struct Routes {
-    by_path: HashMap<String, Vec<(Method, Operation, Option<String>)>>,
+    table: RouteTable,
     versions: Versions,
     live: String,
     timeout: Duration,
@@ -39,30 +38,19 @@ impl Direct {
         timeout: Duration,
     ) -> Self {
         let tags: Vec<&str> = versions.services().iter().map(|service| service.version()).collect();
-        let mut by_path: HashMap<String, Vec<_>> = HashMap::new();
-        for route in routes_of(endpoint, &tags) {
-            by_path.entry(format!("{prefix}{}", route.path)).or_default().push((
-                route.method,
-                route.operation,
-                route.version,
-            ));
-        }
-        Self(Arc::new(Routes { by_path, versions, live: live.into(), timeout }))
+        let table = RouteTable::new(endpoint, prefix, &tags);
+        Self(Arc::new(Routes { table, versions, live: live.into(), timeout }))
     }
 }
 
 impl Routes {
     fn find(&self, request: &Request<Body>) -> Result<(Operation, &Arc<ModelService>), StatusCode> {
-        let methods = self.by_path.get(request.uri().path()).ok_or(StatusCode::NOT_FOUND)?;
-        let (_, operation, version) = methods
-            .iter()
-            .find(|(method, _, _)| method == request.method())
-            .ok_or(StatusCode::METHOD_NOT_ALLOWED)?;
-        let service = match version {
+        let entry = self.table.find(request.method().as_str(), request.uri().path())?;
+        let service = match &entry.version {
             Some(version) => self.versions.pinned(version),
             None => self.versions.unpinned(&self.live),
         };
-        Ok((*operation, service.ok_or(StatusCode::NOT_FOUND)?))
+        Ok((entry.operation, service.ok_or(StatusCode::NOT_FOUND)?))
     }
 }
 
@@ -71,8 +59,7 @@ impl Answer for Direct {
         let (operation, service) = match self.0.find(&request) {
             Ok(found) => found,
             Err(status) => {
-                let reason = status.canonical_reason().unwrap_or("not found");
-                return reply::error(Protocol::Auto, status, &reason.to_ascii_lowercase());
+                return reply::no_route(status);
             }
         };
         let (parts, body) = request.into_parts();

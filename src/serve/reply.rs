@@ -3,9 +3,14 @@
 use crate::model::payload::{self, Protocol, Reply};
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use std::time::Duration;
 
 /// Says which model version answered.
 pub const MODEL_VERSION: HeaderName = HeaderName::from_static("x-gwtf-model-version");
+/// `true` on the first reply of a `gwtf-runtime`, absent on the others.
+pub const COLD_START: HeaderName = HeaderName::from_static("x-gwtf-cold-start");
+/// Beside [`COLD_START`]: milliseconds from the program's start until the model was ready.
+pub const INIT_MS: HeaderName = HeaderName::from_static("x-gwtf-init-ms");
 /// Length of the JSON head before binary tensors (Open Inference binary extension).
 const INFERENCE_HEADER: HeaderName = HeaderName::from_static("inference-header-content-length");
 
@@ -29,6 +34,19 @@ pub(super) fn error(protocol: Protocol, status: StatusCode, message: &str) -> Re
 pub(super) fn refused(protocol: Protocol, status: u16, message: &str) -> Response<Bytes> {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
     error(protocol, status, message)
+}
+
+/// The reply where there is no such route: 404 or 405.
+pub(super) fn no_route(status: StatusCode) -> Response<Bytes> {
+    let reason = status.canonical_reason().unwrap_or("not found");
+    error(Protocol::Auto, status, &reason.to_ascii_lowercase())
+}
+
+/// Says that this is the first reply of the process, and what its start took.
+pub(super) fn mark_cold_start(response: &mut Response<Bytes>, init: Duration) {
+    let headers = response.headers_mut();
+    headers.insert(COLD_START, HeaderValue::from_static("true"));
+    headers.insert(INIT_MS, HeaderValue::from(u64::try_from(init.as_millis()).unwrap_or(u64::MAX)));
 }
 
 /// Adds the version header; a tag is always a valid header value.

@@ -1,6 +1,6 @@
 //! From an endpoint's facts to its contract: routes, request models and limits in one place.
 
-use super::gateway::{ApiKey, Auth, Gateway, Integration, UsagePlan};
+use super::gateway::{ANY_MEDIA_TYPE, ApiKey, Auth, Gateway, Integration, UsagePlan};
 use super::limits;
 use super::request_model::{model_name, request_model, request_models_for};
 use super::route::{Operation, routes_of};
@@ -43,6 +43,10 @@ pub struct Endpoint<'a> {
     pub api_keys: Vec<ApiKey>,
     /// What kind of integration answers.
     pub integration: Integration,
+    /// Media types whose bodies are handed on byte for byte. All of them by default: Triton's
+    /// clients send tensors without a `Content-Type` and ask for them without an `Accept`, which no
+    /// other entry matches.
+    pub binary_media_types: Vec<String>,
     /// How long the integration may take.
     pub integration_timeout: Duration,
     /// Access-log format.
@@ -69,6 +73,7 @@ impl<'a> Endpoint<'a> {
             usage_plans: Vec::new(),
             api_keys: Vec::new(),
             integration: Integration::HttpProxy,
+            binary_media_types: vec![ANY_MEDIA_TYPE.to_owned()],
             integration_timeout: limits::INTEGRATION_TIMEOUT_MAX,
             access_log_format: None,
             check_open_inference_bodies: false,
@@ -135,6 +140,7 @@ impl Gateway {
             usage_plans: endpoint.usage_plans,
             api_keys: endpoint.api_keys,
             integration: endpoint.integration,
+            binary_media_types: endpoint.binary_media_types,
             integration_timeout: endpoint.integration_timeout,
             access_log_format: endpoint.access_log_format,
         })

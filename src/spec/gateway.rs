@@ -33,6 +33,9 @@ pub struct Gateway {
     pub api_keys: Vec<ApiKey>,
     /// What kind of integration answers.
     pub integration: Integration,
+    /// Media types whose bodies are handed on byte for byte (`binaryMediaTypes`); other bodies are
+    /// text, in which bytes that are no UTF-8 are lost.
+    pub binary_media_types: Vec<String>,
     /// How long the integration may take before the client gets a 504.
     pub integration_timeout: Duration,
     /// Access-log format with `$context` variables, one line; `None` writes no access log.
@@ -56,6 +59,10 @@ pub enum Integration {
     /// A Lambda function, which gets the request as one JSON event.
     LambdaProxy,
 }
+
+/// The entry of `binaryMediaTypes` that every body matches, with or without `Content-Type` and
+/// `Accept` (API Gateway developer guide, "Content type conversions").
+pub const ANY_MEDIA_TYPE: &str = "*/*";
 
 /// A usage plan: limits per key.
 #[derive(Debug, Clone, PartialEq)]

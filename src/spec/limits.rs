@@ -30,3 +30,7 @@ pub const LAMBDA_UNZIPPED_BYTES_MAX: u64 = 262_144_000;
 pub const LAMBDA_IMAGE_BYTES_MAX: u64 = 10 << 30;
 /// Most memory that a Lambda function can have (same page), MiB.
 pub const LAMBDA_MEMORY_MIB_MAX: u64 = 10_240;
+/// Least memory that a Lambda function can have (same page), MiB.
+pub const LAMBDA_MEMORY_MIB_MIN: u64 = 128;
+/// Longest timeout of a Lambda function (same page); it is set in whole seconds.
+pub const LAMBDA_TIMEOUT_MAX: Duration = Duration::from_secs(900);

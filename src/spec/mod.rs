@@ -11,6 +11,6 @@ pub mod throttle;
 
 pub use artefact::{Architecture, ArtefactManifest};
 pub use endpoint::{Endpoint, Version};
-pub use gateway::{ApiKey, Auth, Gateway, Integration, Secret, UsagePlan};
+pub use gateway::{ANY_MEDIA_TYPE, ApiKey, Auth, Gateway, Integration, Secret, UsagePlan};
 pub use route::{Operation, Parameter, Route};
 pub use throttle::{Period, Quota, Throttle};

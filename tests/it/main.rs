@@ -10,6 +10,8 @@ mod documents;
 mod gateway;
 /// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.
 mod host;
+/// Artefacts in sandboxes behind the twin, through the program.
+mod lambda_target;
 /// The load tester against servers that behave badly on purpose.
 mod load;
 /// `loadtest` through the program: what it refuses.
@@ -24,6 +26,8 @@ mod release;
 mod report;
 /// ONNX Runtime: sessions, the pool, every element type.
 mod runtime;
+/// `gwtf-runtime` in Lambda's emulator, over HTTP, and in poor sandboxes.
+mod runtime_program;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
 /// Fixture paths, a clean folder, the program.

@@ -75,7 +75,8 @@ pub(crate) fn search_path() -> std::ffi::OsString {
     variable("PATH").unwrap_or_default()
 }
 
+/// A variable of the environment that the tests are run in.
 #[expect(clippy::disallowed_methods, reason = "tests take the environment that they are run in")]
-fn variable(name: &str) -> Option<std::ffi::OsString> {
+pub(crate) fn variable(name: &str) -> Option<std::ffi::OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }

@@ -1,17 +1,16 @@
 //! What a run is aimed at: a URL, or an endpoint of our own that is started for each run.
 
+use super::backing::Backing;
 use super::requests::{self, Payload};
 use super::{Args, Context};
-use crate::cli::local::{
-    self, Front, Hosted, Loaded, LocalUpstream, Overrides, PoolChoice, Source, contract,
-};
-use crate::config::Target;
+use crate::cli::local::{self, Front, Hosted, LocalUpstream, Overrides, contract};
+use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::open_files;
 use crate::load::plan::{CONNECTIONS_MAX, Plan};
-use crate::release::{self};
 use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -30,6 +29,8 @@ pub(super) struct Aim {
     pub(super) throttle: Option<Throttle>,
     /// The account's limit in force.
     pub(super) account_throttle: Option<Throttle>,
+    /// The function's most sandboxes.
+    pub(super) reserved_concurrency: Option<u32>,
     keys: Vec<ApiKey>,
 }
 
@@ -40,7 +41,7 @@ enum Place {
 
 /// An endpoint of our own, not started.
 struct LocalPlace {
-    loaded: Loaded,
+    backing: Backing,
     contract: Gateway,
     overrides: Overrides,
     seed: u64,
@@ -78,6 +79,7 @@ impl Aim {
             auth: args.bearer_from.as_ref().map(|_| "bearer".to_owned()),
             throttle: None,
             account_throttle: None,
+            reserved_concurrency: None,
             keys,
         })
     }
@@ -88,16 +90,16 @@ impl Aim {
         settings: &crate::config::Settings,
         keys: Vec<ApiKey>,
     ) -> Result<Self, Failure> {
-        let source =
-            Source { engine: local::engine(settings, context)?, pool: PoolChoice::default() };
-        let loaded = load(args, context, settings, &source)?;
+        let backing = Backing::take(args, context, settings)?;
+        let served = backing.served();
         let overrides = Overrides {
             throttle: args.throttle,
             account_throttle: args.account_throttle,
             limiter_header: true,
+            allow_unenforced: args.allow_unenforced.clone(),
             ..Overrides::default()
         };
-        let contract = contract(settings, &loaded, &keys, &overrides)?;
+        let contract = contract(settings, &served, &keys, &overrides)?;
         if contract.auth == Auth::ApiKey && args.key.is_empty() {
             let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
             return Err(Failure::new(
@@ -111,7 +113,7 @@ impl Aim {
         }
         let (payloads, payload_text) = match args.payload.as_slice() {
             [] => {
-                let signature = loaded.live_service().signature();
+                let signature = backing.signature();
                 let made = requests::from_signature(signature, args.seed, &args.dim)?;
                 let text = format!("POST, {} bytes made from the signature", made.body.len());
                 (vec![made], text)
@@ -125,13 +127,14 @@ impl Aim {
         Ok(Self {
             payloads,
             payload_text,
-            served: Some(format!("{} {}", loaded.endpoint, loaded.live)),
+            served: Some(format!("{} {}", served.endpoint, served.live)),
             auth: Some(auth.to_owned()),
             throttle: contract.throttle,
             account_throttle: Some(contract.account_throttle),
+            reserved_concurrency: backing.reserved_concurrency(),
             keys,
             place: Place::Local(Box::new(LocalPlace {
-                loaded,
+                backing,
                 contract,
                 overrides,
                 seed: args.seed,
@@ -142,7 +145,7 @@ impl Aim {
     /// Starts the endpoint for one run; its buckets are full.
     ///
     /// It is in this process: each of the generator's `connections` takes two open files here.
-    pub(super) fn start(&self, connections: usize) -> Result<Running, Failure> {
+    pub(super) fn start(&self, connections: usize, console: &Console) -> Result<Running, Failure> {
         let place = match &self.place {
             Place::Url(url) => return Ok(Running::Url(url.clone())),
             Place::Local(place) => place,
@@ -157,17 +160,23 @@ impl Aim {
             return Err(Failure::new(Exit::Machine, text)
                 .with_hint("lower `--connections`, or raise `ulimit -n`"));
         }
-        let front = Front {
-            twin: local::twin(&place.contract, &place.overrides, place.seed, ())?,
-            upstream: Arc::new(LocalUpstream::new(place.loaded.versions())),
-        };
+        let twin = local::twin(&place.contract, &place.overrides, place.seed, ())?;
         let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         // The generator keeps a core to itself where there is more than one.
         let threads = local::cores().saturating_sub(1).max(1);
         // One more than the generator's: its probe.
         let connections_max = connections.min(CONNECTIONS_MAX) + 1;
         let options = HostOptions { connections_max, ..HostOptions::default() };
-        let hosted = Hosted::start(address, front, options, threads)?;
+        let hosted = match &place.backing {
+            Backing::Here(loaded) => {
+                let upstream = Arc::new(LocalUpstream::new(loaded.versions()));
+                Hosted::start(address, || Ok(Front { twin, upstream }), options, threads)?
+            }
+            Backing::Function(function) => {
+                let front = || Ok(Front { twin, upstream: function.start(console)? });
+                Hosted::start(address, front, options, threads)?
+            }
+        };
         let url = format!("http://{}/{}/predict", hosted.address(), place.contract.stage);
         Ok(Running::Local(url, hosted))
     }
@@ -178,6 +187,21 @@ impl Aim {
         let limit = open_files::raise(2 * usual as u64 + local::OPEN_FILES_BESIDE);
         let room = limit.saturating_sub(local::OPEN_FILES_BESIDE) / 2;
         usual.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
+    }
+
+    /// How the function ran, for a reader; empty when the model was served in this process.
+    pub(super) fn function_facts(&self) -> BTreeMap<String, String> {
+        match &self.place {
+            Place::Url(_) => BTreeMap::new(),
+            Place::Local(place) => place.backing.facts(),
+        }
+    }
+
+    /// Ends what outlives the single runs.
+    pub(super) fn end(&self) {
+        if let Place::Local(place) = &self.place {
+            place.backing.end();
+        }
     }
 
     /// The value of the key of this name.
@@ -216,37 +240,5 @@ fn files_text(files: &[std::path::PathBuf]) -> String {
     match files {
         [file] => format!("POST, {}", file.display()),
         files => format!("POST, {} files in turn", files.len()),
-    }
-}
-
-/// The model named, else the local releases, else gwtf.toml's model.
-fn load(
-    args: &Args,
-    context: &Context,
-    settings: &crate::config::Settings,
-    source: &Source,
-) -> Result<Loaded, Failure> {
-    if let Some(model) = &args.model {
-        return source.load_model(settings, &context.environment.folder().join(model));
-    }
-    if let Some(target @ (Target::Lambda | Target::Ecs)) = settings.target {
-        let text =
-            format!("the endpoint's target is `{}`, which this build cannot call", target.name());
-        return Err(
-            Failure::new(Exit::Refused, text).with_hint("name a MODEL, or any endpoint with --url")
-        );
-    }
-    let store = settings.store();
-    if store.has_ledger() {
-        let view = release::view(&store.read()?, &store);
-        return source.load_view(settings, &view, None);
-    }
-    match &settings.model {
-        Some(model) => source.load_model(settings, model),
-        None => Err(Failure::new(
-            Exit::Refused,
-            "nothing to load: no MODEL, no --url, and nothing was released here",
-        )
-        .with_hint("name one, for instance `gwtf loadtest MODEL --rps 100`")),
     }
 }

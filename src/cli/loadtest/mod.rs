@@ -1,12 +1,15 @@
 //! `gwtf loadtest`: arrivals planned ahead, sent whatever becomes of them, and told apart.
 
 mod aim;
+mod backing;
 mod plan;
 mod requests;
 mod view;
 mod write;
 
-use super::{Context, usage};
+use super::local::FunctionArgs;
+use super::{Context, unenforced_parser, usage};
+use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
 use crate::load::assertion::Assertion;
 use crate::load::find_max::{RESOLUTION, Search};
@@ -39,10 +42,10 @@ Objectives:
   'rps(ok)>=490'        how many a second ended so")]
 pub(super) struct Args {
     /// The model to serve behind the twin and to load
-    #[arg(conflicts_with = "url")]
+    #[arg(conflicts_with_all = ["url", "package"])]
     model: Option<PathBuf>,
     /// The URL to load instead; without --payload it gets GET requests
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", conflicts_with_all = ["package", "reserved_concurrency", "memory", "function_timeout", "cold_starts"])]
     url: Option<String>,
     /// Requests per second, or `max` for a closed loop over --connections
     #[arg(
@@ -123,14 +126,16 @@ pub(super) struct Args {
     /// Take any TLS certificate
     #[arg(long)]
     insecure: bool,
-    #[arg(long, hide = true, value_name = "N")]
-    reserved_concurrency: Option<String>,
+    /// Go on without something that gwtf.toml asks for and this machine does not do yet
+    #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
+    allow_unenforced: Vec<Unenforced>,
     #[arg(long, hide = true)]
     sigv4: bool,
+    #[command(flatten)]
+    function: FunctionArgs,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    usage::refuse_planned("--reserved-concurrency", args.reserved_concurrency.is_some())?;
     usage::refuse_planned("--sigv4", args.sigv4)?;
     // Whatever can be refused is refused before anything starts.
     let formats = write::formats(&args.report)?;
@@ -143,6 +148,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         false => one_run(args, context, &aim, None, &stop)?,
         true => search(args, context, &aim, &stop)?,
     };
+    aim.end();
     if let Some(before) = before {
         report.baseline = Some(baseline::compare(&report, &before));
     }
@@ -163,7 +169,7 @@ fn one_run(
     rate_rps: Option<f64>,
     stop: &StopFlag,
 ) -> Result<Report, Failure> {
-    let running = aim.start(plan::connections(args, aim))?;
+    let running = aim.start(plan::connections(args, aim), &context.console)?;
     let plan = plan::plan(args, context, aim, running.url(), rate_rps)?;
     let mut view = view::LiveView::new(&context.console, plan.duration());
     let recording = load::run(&plan, &mut view, stop)?;

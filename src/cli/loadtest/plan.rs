@@ -217,6 +217,8 @@ pub(super) fn facts(args: &Args, aim: &Aim, plan: &Plan, now: SystemTime) -> Run
         auth: aim.auth.clone(),
         throttle: aim.throttle.map(|throttle| throttle.to_string()),
         account_throttle: aim.account_throttle.map(|throttle| throttle.to_string()),
+        reserved_concurrency: aim.reserved_concurrency.map(u64::from),
+        more: aim.function_facts(),
         ..Run::default()
     };
     RunFacts { target: aim.shown_url(plan), schedule: schedule_facts(plan), run }

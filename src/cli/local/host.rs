@@ -31,10 +31,11 @@ pub(in crate::cli) struct Hosted {
 }
 
 impl Hosted {
-    /// Listens on `address` (port 0: any free one) and serves with this many threads.
+    /// Listens on `address` (port 0: any free one) and serves with this many threads what `answer`
+    /// makes, in the runtime that serves it.
     pub(in crate::cli) fn start<A: Answer>(
         address: SocketAddr,
-        answer: A,
+        answer: impl FnOnce() -> Result<A, Failure>,
         options: HostOptions,
         threads: usize,
     ) -> Result<Self, Failure> {
@@ -58,6 +59,10 @@ impl Hosted {
             .enable_all()
             .build()
             .map_err(machine)?;
+        let answer = {
+            let _inside = runtime.enter();
+            answer()?
+        };
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new()
             .name("gwtf-host".to_owned())

@@ -1,12 +1,13 @@
 //! Versions of an endpoint, loaded: from one model file or from the ledger.
 
-use super::PoolChoice;
+use super::{PoolChoice, Served};
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
 use crate::model::{Digest, onnx};
 use crate::release::View;
 use crate::runtime::{Engine, Pool};
 use crate::serve::{CanaryShare, ModelService, Versions};
+use crate::spec::{Integration, Version};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -105,6 +106,19 @@ pub(in crate::cli) fn check_runtime(path: &Path) -> Result<(), Failure> {
 }
 
 impl Loaded {
+    /// What a contract says of them.
+    pub(in crate::cli) fn served(&self) -> Served<'_> {
+        let services = self.services.iter();
+        Served {
+            endpoint: &self.endpoint,
+            versions: services
+                .map(|service| Version { tag: service.version(), signature: service.signature() })
+                .collect(),
+            live: &self.live,
+            integration: Integration::HttpProxy,
+        }
+    }
+
     /// The versions as the inference service wants them.
     pub(in crate::cli) fn versions(&self) -> Versions {
         Versions::new(self.services.clone(), self.canary.clone())

@@ -1,13 +1,20 @@
 //! The local endpoint as `serve` and `loadtest` start it: loaded versions behind the twin.
 
+mod cold_starts;
 mod engine;
+mod function;
+mod function_log;
 mod host;
 mod loaded;
+mod packaged;
 mod upstream;
 
 pub(super) use engine::{check_loads, engine, locate_request, open_session};
+pub(super) use function::{FunctionArgs, FunctionChoice};
+pub(super) use function_log::FunctionLog;
 pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};
 pub(super) use loaded::{Loaded, Source};
+pub(super) use packaged::{Packaged, SandboxUpstream, packaged};
 pub(super) use upstream::{DirectFront, Front, LocalUpstream};
 
 use super::Context;
@@ -18,7 +25,7 @@ use crate::gateway::{Mode, Options, SystemClock, Twin};
 use crate::runtime::{Batching, PoolOptions};
 use crate::spec::access_log::FORMAT_JSON;
 use crate::spec::endpoint::{Endpoint, Version};
-use crate::spec::{ApiKey, Gateway, Throttle};
+use crate::spec::{ApiKey, Gateway, Integration, Throttle};
 use std::sync::Arc;
 
 /// What a command says about the contract beyond gwtf.toml.
@@ -66,19 +73,25 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-/// The contract of what is loaded, under the settings and what the command says.
+/// What a contract is made for: the versions that are served, and by what.
+#[derive(Debug, Clone)]
+pub(super) struct Served<'a> {
+    pub(super) endpoint: &'a str,
+    pub(super) versions: Vec<Version<'a>>,
+    pub(super) live: &'a str,
+    pub(super) integration: Integration,
+}
+
+/// The contract of what is served, under the settings and what the command says.
 pub(super) fn contract(
     settings: &Settings,
-    loaded: &Loaded,
+    served: &Served<'_>,
     keys: &[ApiKey],
     overrides: &Overrides,
 ) -> Result<Gateway, Failure> {
-    let versions = loaded
-        .services
-        .iter()
-        .map(|service| Version { tag: service.version(), signature: service.signature() })
-        .collect();
-    let mut endpoint = Endpoint::new(&loaded.endpoint, &settings.stage, versions, &loaded.live);
+    let versions = served.versions.clone();
+    let mut endpoint = Endpoint::new(served.endpoint, &settings.stage, versions, served.live);
+    endpoint.integration = served.integration;
     endpoint.auth = settings.local_auth(&overrides.allow_unenforced)?;
     endpoint.throttle = overrides.throttle.or(settings.throttle);
     if let Some(account_throttle) = overrides.account_throttle {

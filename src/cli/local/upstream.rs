@@ -45,14 +45,19 @@ impl Upstream for LocalUpstream {
     }
 }
 
-/// The twin in front of the local versions.
-#[derive(Clone)]
-pub(in crate::cli) struct Front {
+/// The twin in front of whatever serves the versions.
+pub(in crate::cli) struct Front<U> {
     pub(in crate::cli) twin: Arc<Twin>,
-    pub(in crate::cli) upstream: Arc<LocalUpstream>,
+    pub(in crate::cli) upstream: Arc<U>,
 }
 
-impl Answer for Front {
+impl<U> Clone for Front<U> {
+    fn clone(&self) -> Self {
+        Self { twin: Arc::clone(&self.twin), upstream: Arc::clone(&self.upstream) }
+    }
+}
+
+impl<U: Upstream + Send + 'static> Answer for Front<U> {
     async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Bytes> {
         let request = request.map(|body| match body {
             Body::Whole(bytes) => gateway::Body::Full(bytes),

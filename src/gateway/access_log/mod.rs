@@ -127,7 +127,7 @@ fn push_seen(line: &mut Vec<u8>, variable: Variable, seen: Option<&Seen>) {
     }
 }
 
-fn protocol(version: Version) -> &'static str {
+pub(super) fn protocol(version: Version) -> &'static str {
     match version {
         Version::HTTP_10 => "HTTP/1.0",
         Version::HTTP_2 => "HTTP/2.0",
@@ -135,8 +135,8 @@ fn protocol(version: Version) -> &'static str {
     }
 }
 
-/// An IPv6 address in brackets keeps its colons.
-fn without_port(host: &str) -> &str {
+/// A host without its port. An IPv6 address in brackets keeps its colons.
+pub(super) fn without_port(host: &str) -> &str {
     match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,

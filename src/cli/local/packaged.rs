@@ -1,0 +1,145 @@
+//! An artefact that runs as a Lambda function: opened, described, its sandboxes started.
+
+use super::super::Context;
+use super::{FunctionArgs, FunctionChoice, FunctionLog, Served};
+use crate::config::{Function, Settings, Target, Unenforced};
+use crate::error::{Exit, Failure};
+use crate::gateway::IntegrationError;
+use crate::gateway::lambda_proxy::{FunctionCall, FunctionReply, Functions, LambdaProxy};
+use crate::gateway::sandbox::{Fleet, FunctionOptions, InvokeError, InvokeRequest};
+use crate::model::Signature;
+use crate::package::unpack::TaskRoot;
+use crate::spec::{Integration, Version};
+use bytes::Bytes;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// An artefact and how it is to run. Nothing of it runs yet.
+pub(in crate::cli) struct Packaged {
+    root: TaskRoot,
+    choice: FunctionChoice,
+}
+
+/// The artefact that a command runs: the one that is named, or the model's own when the endpoint's
+/// target is Lambda. `None` when the model is served in this process.
+pub(in crate::cli) fn packaged(
+    args: &FunctionArgs,
+    model: Option<&Path>,
+    settings: &Settings,
+    allowed: &[Unenforced],
+    context: &Context,
+) -> Result<Option<Packaged>, Failure> {
+    let scratch = scratch(context);
+    let root = match (&args.package, settings.target, model) {
+        (Some(artefact), _, _) => {
+            TaskRoot::open(&context.environment.folder().join(artefact), &scratch)?
+        }
+        (None, Some(Target::Lambda), Some(model)) => task_root(model, settings, &scratch)?,
+        (None, _, _) => {
+            args.refuse_any()?;
+            return Ok(None);
+        }
+    };
+    Unenforced::refuse(&Unenforced::by_sandboxes(&settings.file), allowed)?;
+    Ok(Some(Packaged { root, choice: args.choice(settings, context)? }))
+}
+
+/// Where artefacts are unpacked: a folder that other programs use so too.
+fn scratch(context: &Context) -> PathBuf {
+    context.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
+}
+
+/// The model packaged for Lambda, in a private folder.
+fn task_root(_model: &Path, _settings: &Settings, _scratch: &Path) -> Result<TaskRoot, Failure> {
+    Err(Failure::new(Exit::Refused, "the model cannot be packaged yet"))
+}
+
+impl Packaged {
+    /// What a contract says of it.
+    pub(in crate::cli) fn served(&self) -> Served<'_> {
+        let manifest = self.root.manifest();
+        Served {
+            endpoint: &manifest.endpoint,
+            versions: vec![Version { tag: &manifest.version, signature: &manifest.signature }],
+            live: &manifest.version,
+            integration: Integration::LambdaProxy,
+        }
+    }
+
+    /// Inputs and outputs of its model.
+    pub(in crate::cli) fn signature(&self) -> &Signature {
+        &self.root.manifest().signature
+    }
+
+    /// How its function runs.
+    pub(in crate::cli) fn function(&self) -> Function {
+        self.choice.function
+    }
+
+    /// Whether cold starts are played, not made.
+    pub(in crate::cli) fn plays_cold_starts(&self) -> bool {
+        self.choice.cold_starts.is_some()
+    }
+
+    /// Starts its function, without a sandbox yet. Inside the runtime that is to run it.
+    pub(in crate::cli) fn start(
+        &self,
+        log: &Arc<FunctionLog>,
+    ) -> Result<Arc<SandboxUpstream>, Failure> {
+        let manifest = self.root.manifest();
+        let function = self.choice.function;
+        let log = Arc::clone(log);
+        let options = FunctionOptions {
+            task_root: self.root.folder().to_owned(),
+            name: manifest.endpoint.clone(),
+            version: manifest.version.clone(),
+            memory_mib: function.memory_mib,
+            timeout: function.timeout,
+            reserved_concurrency: function.reserved_concurrency,
+            cold_starts: self.choice.cold_starts.clone(),
+            log: Arc::new(move |line| log.write(line)),
+        };
+        let fleet = Fleet::start(options)
+            .map_err(|error| Failure::new(Exit::Machine, format!("sandboxes: {error}")))?;
+        Ok(Arc::new(LambdaProxy(Sandboxes { version: manifest.version.clone(), fleet })))
+    }
+}
+
+/// The sandboxes of the one version that an artefact holds.
+pub(in crate::cli) struct Sandboxes {
+    version: String,
+    fleet: Fleet,
+}
+
+impl Sandboxes {
+    /// What of Lambda's limits this machine enforces, in a line.
+    pub(in crate::cli) fn limits(&self) -> String {
+        self.fleet.limits()
+    }
+}
+
+/// The twin's integration.
+pub(in crate::cli) type SandboxUpstream = LambdaProxy<Sandboxes>;
+
+impl Functions for Sandboxes {
+    async fn invoke(
+        &self,
+        version: &str,
+        event: Bytes,
+        call: FunctionCall,
+    ) -> Result<FunctionReply, IntegrationError> {
+        if version != self.version {
+            let message = format!("version `{version}` is not in the artefact");
+            return Err(IntegrationError::FunctionError(message));
+        }
+        let trace_id = call.trace_id.to_str().unwrap_or_default().to_owned();
+        let invoked = self.fleet.invoke(event, InvokeRequest { trace_id }).await;
+        match invoked {
+            Ok(invoked) => {
+                Ok(FunctionReply { payload: invoked.payload, cold_start: invoked.cold_start })
+            }
+            Err(InvokeError::Throttled) => Err(IntegrationError::Throttled),
+            Err(error) => Err(IntegrationError::FunctionError(error.to_string())),
+        }
+    }
+}
