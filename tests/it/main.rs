@@ -30,6 +30,8 @@ mod report;
 mod runtime;
 /// `gwtf-runtime` in Lambda's emulator, over HTTP, and in poor sandboxes.
 mod runtime_program;
+/// Sandboxes: processes behind the Runtime API, and what becomes of them.
+mod sandbox;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
 /// Fixture paths, a clean folder, the program.

@@ -105,6 +105,18 @@ impl Packaged {
     }
 }
 
+/// What the gateway makes of it. A fault's message may quote what the function was sent, so the
+/// access log gets its type alone; the message is in the function's log.
+fn integration_error(error: InvokeError) -> IntegrationError {
+    match error {
+        InvokeError::Throttled => IntegrationError::Throttled,
+        InvokeError::EventTooLarge { .. } => IntegrationError::EventTooLarge,
+        InvokeError::TimedOut(fault) | InvokeError::Function(fault) => {
+            IntegrationError::FunctionError(fault.error_type)
+        }
+    }
+}
+
 /// The sandboxes of the one version that an artefact holds.
 pub(in crate::cli) struct Sandboxes {
     version: String,
@@ -138,8 +150,7 @@ impl Functions for Sandboxes {
             Ok(invoked) => {
                 Ok(FunctionReply { payload: invoked.payload, cold_start: invoked.cold_start })
             }
-            Err(InvokeError::Throttled) => Err(IntegrationError::Throttled),
-            Err(error) => Err(IntegrationError::FunctionError(error.to_string())),
+            Err(error) => Err(integration_error(error)),
         }
     }
 }
