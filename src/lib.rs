@@ -9,6 +9,7 @@
 //!
 //! `docs/architecture.md` has the decisions behind this map.
 
+pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod console;

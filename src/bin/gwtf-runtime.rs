@@ -1,6 +1,7 @@
 //! The program that goes into an artefact and serves the model there; see `gwtf::serve::program`.
 
 use gwtf::config::Environment;
+use gwtf::runtime::{TELEMETRY_VARIABLE, restart_without_telemetry};
 use gwtf::serve::Overrides;
 use gwtf::serve::program::{Variables, run};
 use std::path::{Path, PathBuf};
@@ -10,6 +11,10 @@ fn main() -> std::process::ExitCode {
     #[expect(clippy::disallowed_methods, reason = "the start is timed from here")]
     let started = Instant::now();
     let environment = Environment::capture();
+    if environment.get_os(TELEMETRY_VARIABLE).is_none() {
+        // Where the system does not let it, serving is still what was asked for.
+        let _ = restart_without_telemetry();
+    }
     let text = |name: &str| environment.get(name).map(str::to_owned);
     let variables = Variables {
         task_root: environment.get_os("LAMBDA_TASK_ROOT").map(PathBuf::from),

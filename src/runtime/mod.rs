@@ -20,6 +20,7 @@ mod pool;
 mod queue;
 mod session;
 mod target;
+mod telemetry;
 mod tensor;
 mod worker;
 
@@ -31,6 +32,7 @@ pub use locate::{LocateError, LocateRequest, find, locate, tools};
 pub use pool::{InferError, Pool, PoolOptions, PoolStats, Runner};
 pub use session::{Interrupt, OpenError, RunError, Session, SessionOptions, Tensors};
 pub use target::{Target, Wheel};
+pub use telemetry::{TELEMETRY_VARIABLE, restart_without_telemetry};
 
 /// The version of ONNX Runtime that is fetched, tested and shipped.
 pub const VERSION: &str = "1.32.0";

@@ -109,6 +109,8 @@ impl Artefact {
     /// are not usable.
     pub fn read(root: impl Into<PathBuf>, overrides: Overrides) -> Result<Self, StartError> {
         let root = root.into();
+        // A relative path of a library would be looked for elsewhere first.
+        let root = std::path::absolute(&root).unwrap_or(root);
         let bytes = match read_bounded(&root.join(MANIFEST_FILE)) {
             Ok(bytes) => bytes,
             Err(source) => return Err(StartError::Unreadable { root, source }),

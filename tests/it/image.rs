@@ -2,6 +2,8 @@
 
 /// `check` on images of every fault.
 mod check;
+/// ECR's password.
+mod ecr;
 /// The layout: what it holds, how it is reproduced, what is refused.
 mod layout;
 /// Pushes to and pulls from a real registry.
@@ -10,6 +12,8 @@ mod push;
 mod registry;
 /// What a registry may answer: refusals, tokens, cuts.
 mod replies;
+/// The image of a real artefact, run as Lambda and as ECS run it.
+mod run;
 /// A server that answers as a test says.
 mod scripted;
 
@@ -52,6 +56,30 @@ fn options() -> Options {
 fn write(model: &'static str, out: &Path) -> LayoutReport {
     write_layout(&entries(model), &options(), out).unwrap()
 }
+
+/// Podman as the tests use it, in `folder`, with its store there. Its `vfs` driver leaves no mounts.
+/// Images are named by relative paths: podman makes names of them, and those have no capitals.
+fn podman(folder: &Path) -> Command {
+    let mut podman = Command::new("podman");
+    podman.current_dir(folder).args(["--runtime", "runc", "--storage-driver", "vfs"]);
+    podman.args(["--root", "engine/root", "--runroot", "engine/run"]);
+    podman
+}
+
+/// Arguments that make a container as bare as Lambda's sandbox.
+const SANDBOX: [&str; 11] = [
+    "run",
+    "--rm",
+    "--network",
+    "host",
+    "--read-only",
+    "--tmpfs",
+    "/tmp",
+    "--ulimit",
+    "nofile=1024:1024",
+    "--ulimit",
+    "nproc=1024:1024",
+];
 
 /// A command's stdout; it has to end well.
 fn output(command: &mut Command) -> String {

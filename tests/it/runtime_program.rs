@@ -1,7 +1,7 @@
 //! `gwtf-runtime` under AWS's Runtime Interface Emulator: answers, errors, limits, the log.
 
 /// The HTTP host: health, drain, the log.
-mod container;
+pub(crate) mod container;
 /// Sandboxes that lack what a machine has.
 mod hostile;
 /// A task root, the emulator, proxy events.
@@ -202,7 +202,8 @@ fn a_function_that_is_killed_is_followed_by_another() {
 
 #[test]
 fn a_start_that_fails_is_reported_and_ends_the_program() {
-    let damage: [(&str, fn(&TaskRoot), &str, &str); 4] = [
+    type Damage = fn(&TaskRoot);
+    let damage: [(&str, Damage, &str, &str); 4] = [
         (
             "a damaged model",
             |root| fs_err::write(root.path().join("model/model.onnx"), b"no model").unwrap(),

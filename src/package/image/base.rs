@@ -139,8 +139,7 @@ pub(super) fn copy(
                     super::document::shortened(&descriptor.media_type)
                 ),
                 hint: Some(
-                    "`skopeo copy --dest-compress-format gzip --dest-force-compress-format` \
-                     makes one with gzip layers"
+                    "`skopeo copy --dest-compress-format gzip` makes one with gzip layers"
                         .to_owned(),
                 ),
             });

@@ -71,12 +71,13 @@ impl CheckReport {
     }
 }
 
-/// Checks the image of the OCI layout in `folder` for Lambda.
+/// Checks the image of the OCI layout in `folder` for Lambda; of a multi-platform one that for the
+/// architecture, or the first.
 ///
 /// # Errors
 /// There is no image that can be read.
-pub fn check(folder: &Path) -> Result<CheckReport, Error> {
-    let image = StoredImage::open(folder, None)?;
+pub fn check(folder: &Path, architecture: Option<Architecture>) -> Result<CheckReport, Error> {
+    let image = StoredImage::open(folder, architecture)?;
     let mut findings = Findings(Vec::new());
     check_index(&image, &mut findings);
     check_layer_types(&image, &mut findings);
@@ -84,11 +85,12 @@ pub fn check(folder: &Path) -> Result<CheckReport, Error> {
     check_execution(&image, &mut findings);
     let raw_bytes = check_contents(&image, &mut findings)?;
     let mut findings = findings.0;
+    let sizes = image.manifest.layers.iter().map(|layer| layer.bytes);
     findings.sort_by_key(|finding| finding.severity != Severity::Error);
     Ok(CheckReport {
         digest: image.descriptor.digest.to_string(),
         architecture: shortened(&image.config.architecture),
-        compressed_bytes: image.manifest.layers.iter().map(|layer| layer.bytes).sum(),
+        compressed_bytes: sizes.fold(0, u64::saturating_add),
         raw_bytes,
         findings,
     })
@@ -151,8 +153,7 @@ fn check_layer_types(image: &StoredImage, findings: &mut Findings) {
         findings.error(
             code,
             format!("layer {} {what} (`{}`)", layer.digest, shortened(kind)),
-            "`skopeo copy --dest-compress-format gzip --dest-force-compress-format` writes gzip \
-             layers",
+            "`skopeo copy --dest-compress-format gzip` writes gzip layers",
         );
     }
 }

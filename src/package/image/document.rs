@@ -231,3 +231,33 @@ pub(super) fn platform_name(architecture: crate::spec::Architecture) -> &'static
 pub(super) fn to_bytes<T: Serialize>(document: &T) -> Vec<u8> {
     serde_json::to_vec(document).expect("string keys and plain values always serialise")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_digest_is_a_name_without_a_way_out() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        assert_eq!(digest.parse::<BlobDigest>().unwrap().to_string(), digest);
+        let bad = [
+            String::new(),
+            "a".repeat(64),
+            "sha256:../../../etc/passwd".to_owned(),
+            format!("sha256:{}", "A".repeat(64)),
+            format!("sha256:{}/", "a".repeat(63)),
+            format!("sha512:{}", "a".repeat(128)),
+        ];
+        for text in bad {
+            assert!(text.parse::<BlobDigest>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_docker_writes_as_null_is_nothing() {
+        let text = r#"{"User":"","Env":null,"Cmd":["a"],"Labels":null,"ExposedPorts":{}}"#;
+        let read: Execution = serde_json::from_str(text).unwrap();
+        assert_eq!(to_bytes(&read), br#"{"Cmd":["a"]}"#);
+        assert_eq!(shortened("a\u{1b}[1m"), "a\u{fffd}[1m");
+    }
+}

@@ -138,3 +138,38 @@ fn text(bytes: &[u8]) -> Option<String> {
     }
     std::str::from_utf8(bytes).ok().map(str::to_owned)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROGRAM: &str = "/usr/bin/env";
+
+    #[test]
+    fn reads_what_the_loader_reads() {
+        let found = read(Path::new(PROGRAM)).unwrap();
+        assert!(found.needed.contains(&"libc.so.6".to_owned()), "{found:?}");
+        assert!(found.interpreter.unwrap().contains("/ld-linux"));
+        let bytes = fs_err::read(PROGRAM).unwrap();
+        assert_eq!(machine_of_header(&bytes[..64]), Some(found.machine));
+        assert_eq!(machine_of_header(&bytes[1..64]), None);
+        assert_eq!(machine_of_header(&bytes[..19]), None);
+    }
+
+    #[test]
+    fn damaged_files_are_refused_or_read_and_never_a_panic() {
+        let bytes = fs_err::read(PROGRAM).unwrap();
+        for end in (0..bytes.len()).step_by(61) {
+            let _ = parse(&bytes[..end]);
+        }
+        // The headers and the dynamic section are where it hurts.
+        for at in (0..1024).chain((1024..bytes.len()).step_by(7)) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 0xff;
+            let _ = parse(&damaged[..]);
+        }
+        for other in [&b""[..], b"\x7fELF", b"#!/bin/sh\n"] {
+            assert_eq!(parse(other), Err("it is no 64-bit ELF file"));
+        }
+    }
+}

@@ -53,7 +53,7 @@ impl BlobFolder {
     /// Whether the blob is there, with the bytes that its digest says.
     pub(super) fn holds(&self, descriptor: &Descriptor) -> bool {
         let Ok(file) = fs_err::File::open(self.path(descriptor.digest)) else { return false };
-        let mut measured = Measured::new(file.take(descriptor.bytes + 1));
+        let mut measured = Measured::new(file.take(descriptor.bytes.saturating_add(1)));
         let copied = io::copy(&mut measured, &mut io::sink());
         let (_, digest, bytes) = measured.finish();
         copied.is_ok() && digest == descriptor.digest && bytes == descriptor.bytes

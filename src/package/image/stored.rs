@@ -13,7 +13,7 @@ use super::layer::BlobFolder;
 use crate::model::Digest;
 use crate::spec::Architecture;
 use serde::de::DeserializeOwned;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 /// Most entries of an index looked at.
@@ -96,10 +96,10 @@ impl StoredImage {
     pub(super) fn open_blob(&self, descriptor: &Descriptor) -> Result<fs_err::File, Error> {
         let path = self.blobs.path(descriptor.digest);
         let refuse = |reason| Error::bad_image(&self.place, reason);
-        let file = fs_err::File::open(path)
+        let file = open_regular(&path)
             .map_err(|error| refuse(format!("blob {}: {}", descriptor.digest, error.kind())))?;
         let metadata = file.metadata().map_err(|error| refuse(error.to_string()))?;
-        if !metadata.is_file() || metadata.len() != descriptor.bytes {
+        if metadata.len() != descriptor.bytes {
             return Err(refuse(format!(
                 "blob {} has {} bytes, not {}",
                 descriptor.digest,
@@ -141,6 +141,14 @@ pub(super) fn read_index(folder: &Path) -> Result<Index, Error> {
     parse(&read_file(folder, INDEX_FILE)?, &folder.display().to_string(), INDEX_FILE)
 }
 
+/// Opens a file, and nothing that could keep its reader waiting, such as a pipe.
+fn open_regular(path: &Path) -> io::Result<fs_err::File> {
+    if !fs_err::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
+    }
+    fs_err::File::open(path)
+}
+
 fn read_file(folder: &Path, name: &str) -> Result<Vec<u8>, Error> {
     let place = folder.display().to_string();
     let refuse = |reason: String| Error::BadImage {
@@ -151,7 +159,7 @@ fn read_file(folder: &Path, name: &str) -> Result<Vec<u8>, Error> {
         ),
     };
     let mut bytes = Vec::new();
-    let file = fs_err::File::open(folder.join(name))
+    let file = open_regular(&folder.join(name))
         .map_err(|error| refuse(format!("it is no OCI layout: `{name}`: {}", error.kind())))?;
     file.take(DOCUMENT_BYTES_MAX + 1)
         .read_to_end(&mut bytes)
@@ -171,7 +179,7 @@ fn read_document(
     let digest: BlobDigest = descriptor.digest;
     let refuse = |reason: String| Error::bad_image(place, format!("blob {digest}: {reason}"));
     let mut bytes = Vec::new();
-    fs_err::File::open(blobs.path(digest))
+    open_regular(&blobs.path(digest))
         .and_then(|file| file.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(|error| refuse(error.kind().to_string()))?;
     if bytes.len() as u64 > DOCUMENT_BYTES_MAX {

@@ -17,7 +17,7 @@ use super::stored::StoredImage;
 use super::tree::{Node, Tree};
 use crate::package::{Entry, Part};
 use crate::spec::Architecture;
-use crate::spec::artefact::{BOOTSTRAP_FILE, TASK_ROOT};
+use crate::spec::artefact::{BOOTSTRAP_FILE, LIBRARY_FOLDER, TASK_ROOT};
 use schemars::JsonSchema;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -208,10 +208,14 @@ impl Image {
         let mut image =
             Self { layers: Vec::new(), history: Vec::new(), execution: Execution::default() };
         let mut library_path = Vec::new();
+        // Lambda has this folder in `LD_LIBRARY_PATH` for a zip, and sets nothing for an image.
+        if entries.iter().any(|entry| entry.part == Part::SystemLibrary) {
+            library_path.push(format!("{TASK_ROOT}/{LIBRARY_FOLDER}"));
+        }
         let mut trees = match &options.base {
             Base::Machine => {
                 let (tree, folders) = base::of_machine(&programs, options)?;
-                library_path = folders;
+                library_path.extend(folders);
                 vec![(LayerPart::Base, tree)]
             }
             Base::Layout(folder) => {
@@ -333,6 +337,9 @@ fn layer_of(part: Part, has_own_base: bool) -> LayerPart {
 /// How the image is run: the base's environment and labels with gwtf's above them.
 fn execution(base: Execution, options: &Options, library_path: &[String]) -> Execution {
     let mut env = base.env.into_inner();
+    let mut library_path = library_path.to_vec();
+    let of_base = env.iter().find_map(|entry| entry.strip_prefix("LD_LIBRARY_PATH="));
+    library_path.extend(of_base.filter(|path| !path.is_empty()).map(str::to_owned));
     let mut set = |name: &str, value: &str, replaces: bool| {
         let prefix = format!("{name}=");
         let has = env.iter().any(|entry| entry.starts_with(&prefix));

@@ -18,6 +18,7 @@ const DEADLINE_MARGIN: Duration = Duration::from_millis(50);
 const TIMEOUT_MAX: Duration = Duration::from_secs(900);
 /// Memory that comes with one whole core, MiB (developer guide, "Configure Lambda function memory").
 const MEMORY_MIB_PER_CORE: u64 = 1_769;
+const REPLY_REFUSED: &str = "Lambda did not take the reply";
 /// Longest id of API Gateway that is logged, characters: it is a UUID.
 const GATEWAY_ID_CHARS_MAX: usize = 64;
 
@@ -55,9 +56,9 @@ pub fn serve(
 ) -> Result<(), LambdaError> {
     let intra_threads = threads(start.memory_mib, start.cores);
     let opened = artefact.and_then(|artefact| {
+        let ended = Ended::watch()?;
         let open = AssertUnwindSafe(|| artefact.open_session(intra_threads));
         let session = catch_unwind(open).unwrap_or(Err(StartError::Panicked))?;
-        let ended = Ended::watch()?;
         Ok((artefact, session, ended))
     });
     let (artefact, session, ended) = match opened {
@@ -89,7 +90,8 @@ fn threads(memory_mib: Option<u64>, cores: usize) -> usize {
     cores.min(usize::try_from(paid).unwrap_or(usize::MAX)).max(1)
 }
 
-/// SIGTERM: ends the process at once while it waits for an event, and after the reply otherwise.
+/// SIGTERM: ends the process at once while it starts or waits for an event, and after the reply
+/// otherwise.
 struct Ended {
     is_waiting: Arc<AtomicBool>,
     is_told: Arc<AtomicBool>,
@@ -97,7 +99,7 @@ struct Ended {
 
 impl Ended {
     fn watch() -> Result<Self, StartError> {
-        let (is_waiting, is_told) = <(Arc<AtomicBool>, Arc<AtomicBool>)>::default();
+        let (is_waiting, is_told) = (Arc::new(AtomicBool::new(true)), Arc::<AtomicBool>::default());
         let waiting = Arc::clone(&is_waiting);
         let told = Arc::clone(&is_told);
         signal_hook::flag::register_conditional_shutdown(SIGTERM, 0, waiting)
@@ -147,6 +149,11 @@ impl Host {
         let (outcome, is_taken) = match self.answer(invocation, deadline, init) {
             Ok(outcome) => {
                 let is_taken = self.api.respond(request_id, self.answerer.document())?;
+                if !is_taken {
+                    // One that has timed out since takes no error either; it is over then.
+                    let fault = Fault::new("Runtime.ReplyRefused", REPLY_REFUSED);
+                    self.api.fail(request_id, &fault)?;
+                }
                 (outcome, is_taken)
             }
             Err(failed) => {
@@ -156,8 +163,9 @@ impl Host {
             }
         };
         if !is_taken {
-            let message = "Lambda refused the reply of this invocation";
-            EventLine { level: "error", event: "reply_refused", error: Some(request_id), message }
+            let message = format!("{REPLY_REFUSED}: request {request_id}");
+            let error = Some("Runtime.ReplyRefused");
+            EventLine { level: "error", event: "reply_refused", error, message: &message }
                 .emit(log);
         }
         let answered = &outcome.answered;

@@ -44,6 +44,10 @@ impl Watchdog {
     /// From here on a run is ended at `deadline`.
     pub(super) fn arm(&self, deadline: Instant) {
         let mut state = self.shared.lock();
+        // A run that panicked was never disarmed.
+        if std::mem::take(&mut state.has_raised) {
+            self.shared.interrupt.clear();
+        }
         state.deadline = Some(deadline);
         if state.looks_at.is_none_or(|at| deadline < at) {
             drop(state);

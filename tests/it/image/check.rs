@@ -45,7 +45,7 @@ impl Changed {
         let image = self.put_document(kind, &self.manifest);
         let index = json!({ "schemaVersion": 2, "manifests": [wrap(&self, image)] });
         fs_err::write(self.layout().join("index.json"), index.to_string()).unwrap();
-        check(&self.layout()).unwrap()
+        check(&self.layout(), None).unwrap()
     }
 }
 

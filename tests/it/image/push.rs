@@ -7,6 +7,7 @@ use gwtf::package::image::registry::{
     Credentials, Error, Progress, PushReport, Reference, find_credentials, pull, push,
 };
 use gwtf::spec::Secret;
+use serde_json::json;
 
 pub(super) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Runtime::new().unwrap().block_on(future)
@@ -122,6 +123,70 @@ fn a_protected_registry_takes_the_credentials_that_docker_has() {
     refused(Some(wrong), "does not take the credentials");
     docker_configuration(folder.path(), &registry.host, "AWS", "secret-token");
     assert_eq!(pushed(&layout, &registry.host, found()).unwrap().uploaded.len(), 5);
+}
+
+/// A helper program in `folder` that gives these credentials for this registry alone.
+fn helper(folder: &Path, name: &str, host: &str, user: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    let script = format!(
+        "#!/bin/sh\nread server\n[ \"$1 $server\" = \"get {host}\" ] || \\\n\
+         {{ echo 'credentials not found in native keychain'; exit 1; }}\n\
+         echo '{{\"ServerURL\":\"{host}\",\"Username\":\"{user}\",\"Secret\":\"kept\"}}'\n"
+    );
+    let path = folder.join(format!("docker-credential-{name}"));
+    fs_err::write(&path, script).unwrap();
+    fs_err::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn credentials_are_found_wherever_docker_keeps_them() {
+    let folder = tempfile::tempdir().unwrap();
+    helper(folder.path(), "store", "store.example", "stored");
+    helper(folder.path(), "token", "token.example", "<token>");
+    let broken = folder.path().join("docker-credential-broken");
+    fs_err::write(&broken, "#!/bin/sh\necho kept; exit 2\n").unwrap();
+    output(Command::new("chmod").arg("755").arg(&broken));
+    let document = json!({
+        "credsStore": "store",
+        "credHelpers": {
+            "token.example": "token", "broken.example": "broken", "gone.example": "../gone",
+        },
+        "auths": {
+            "https://plain.example/v1/": { "auth": "bWU6YTpi" },
+            "index.docker.io": { "auth": "aHViOng=" },
+            "identity.example": { "auth": "bWU6", "identitytoken": "long" },
+            "store.example": {},
+            "bad.example": { "auth": "%" },
+        },
+    });
+    fs_err::write(folder.path().join("config.json"), document.to_string()).unwrap();
+    let path = std::env::join_paths([folder.path(), Path::new("/bin")]).unwrap();
+    let find = |name: &str| {
+        wait(find_credentials(&format!("{name}/a/b").parse().unwrap(), folder.path(), &path))
+    };
+    let basic = |username: &str, password: &str| {
+        let (username, password) = (username.to_owned(), Secret::new(password));
+        Some(Credentials::Basic { username, password })
+    };
+    let token = |text: &str| Some(Credentials::IdentityToken(Secret::new(text)));
+    assert_eq!(find("plain.example").unwrap(), basic("me", "a:b"));
+    assert_eq!(find("docker.io").unwrap(), basic("hub", "x"));
+    assert_eq!(find("identity.example").unwrap(), token("long"));
+    assert_eq!(find("store.example").unwrap(), basic("stored", "kept"));
+    assert_eq!(find("token.example").unwrap(), token("kept"));
+    assert_eq!(find("other.example").unwrap(), None);
+    for (name, said) in [
+        ("broken.example", "`docker-credential-broken`: it ended with"),
+        ("gone.example", "there is no such program"),
+        ("bad.example", "the entry for `bad.example`: `auth` is not base64"),
+    ] {
+        let failure = Failure::from(find(name).unwrap_err());
+        assert!(failure.message.contains(said), "{failure:?}");
+        assert!(!failure.message.contains("kept"), "{failure:?}");
+    }
+    fs_err::write(folder.path().join("config.json"), "{\"auths\": \"c2VjcmV0\"}").unwrap();
+    let failure = Failure::from(find("plain.example").unwrap_err());
+    assert!(failure.message.contains("line 1") && !failure.message.contains("c2VjcmV0"));
 }
 
 #[test]

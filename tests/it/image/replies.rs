@@ -100,6 +100,8 @@ fn an_upload_that_the_registry_forgot_is_begun_again() {
     let proxy = super::scripted::cutting_proxy(&registry.host, 20 << 20);
     let report = pushed(&layout, &proxy, None).unwrap();
     assert_eq!(report.uploaded.len(), 4);
+    let begun = registry.requests().iter().filter(|line| line.starts_with("POST ")).count();
+    assert_eq!(begun, 5, "one upload was cut, and this registry forgets such ones");
     let place = format!("docker://{}/models/iris:{TAG}", registry.host);
     let copy = format!("oci:{}:{TAG}", folder.path().join("copy").display());
     skopeo(&["copy", "--src-tls-verify=false", &place, &copy]);

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 const ROW: &[u8] = b"{\"instances\":[[5.1,3.5,1.4,0.2]]}";
 
 /// A container that serves.
-pub(super) struct Container {
+pub(crate) struct Container {
     child: Child,
     authority: String,
     log: Option<JoinHandle<String>>,
@@ -19,7 +19,7 @@ pub(super) struct Container {
 
 impl Container {
     /// Starts the command, which is `bootstrap` or ends in it; returns when it is ready.
-    pub(super) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(mut command: Command) -> Self {
         command.env("PORT", "0").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut reader = BufReader::new(child.stdout.take().unwrap());
@@ -41,15 +41,15 @@ impl Container {
         container
     }
 
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    pub(super) fn get(&self, path: &str) -> Reply {
+    pub(crate) fn get(&self, path: &str) -> Reply {
         request(&self.authority, "GET", path, &[], b"")
     }
 
-    pub(super) fn post(&self, path: &str, body: &[u8]) -> Reply {
+    pub(crate) fn post(&self, path: &str, body: &[u8]) -> Reply {
         let headers = [("content-type", "application/json"), ("x-api-key", "s3cret")];
         request(&self.authority, "POST", path, &headers, body)
     }
@@ -61,7 +61,7 @@ impl Container {
     }
 
     /// Sends SIGTERM, waits; how it ended and what it logged.
-    pub(super) fn end(self) -> (ExitStatus, String) {
+    pub(crate) fn end(self) -> (ExitStatus, String) {
         self.terminate();
         self.ended()
     }
