@@ -24,9 +24,8 @@ use std::sync::mpsc::Receiver;
 /// followed at once, without dropping or failing a request. Ctrl-C stops taking requests and lets
 /// those under way end; again, it ends at once.
 ///
-/// With --package, and for a MODEL whose endpoint has the target lambda, what answers is the artefact
-/// itself, in sandboxes that treat it as Lambda does: one request at a time, cold starts, CPU by its
-/// memory, a timeout of its own.
+/// With --package what answers is the artefact itself, in sandboxes that treat it as Lambda does: one
+/// request at a time, cold starts, CPU by its memory, a timeout of its own.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:

@@ -49,9 +49,14 @@ fn scratch(context: &Context) -> PathBuf {
     context.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
-/// The model packaged for Lambda, in a private folder.
-fn task_root(_model: &Path, _settings: &Settings, _scratch: &Path) -> Result<TaskRoot, Failure> {
-    Err(Failure::new(Exit::Refused, "the model cannot be packaged yet"))
+/// The model packaged for Lambda, in a private folder: the entries that `gwtf package` would write,
+/// through [`TaskRoot::of_entries`].
+fn task_root(model: &Path, _settings: &Settings, _scratch: &Path) -> Result<TaskRoot, Failure> {
+    let text = format!("model `{}`: target `lambda` runs artefacts", model.display());
+    Err(Failure::new(Exit::Refused, text).with_hint(
+        "package it first and name what that wrote with --package, or set GWTF_TARGET=local to \
+         serve the model in this process",
+    ))
 }
 
 impl Packaged {

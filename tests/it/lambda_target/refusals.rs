@@ -45,6 +45,7 @@ fn what_cannot_run_is_refused_by_its_fault() {
         ("loadtest --url http://h/ --rps 1 --package artefact", "cannot be used with", ""),
         ("loadtest --config lambda.toml --rps 1", "cannot call", "--package"),
         ("serve --config lambda.toml", "nothing to serve", "MODEL"),
+        ("serve IRIS --config lambda.toml", "target `lambda`", "--package"),
     ] {
         let arguments: Vec<&str> =
             arguments.split(' ').map(|word| if word == "IRIS" { &iris } else { word }).collect();
