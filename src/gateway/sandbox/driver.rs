@@ -2,16 +2,14 @@
 
 use super::fault::{Fault, InvokeError};
 use super::process::{Group, NotStarted};
-use super::report::Report;
 use super::station::{Overdue, Station};
-use super::{api, output, process};
+use super::{api, output};
 use std::net::Ipv4Addr;
 use std::process::ExitStatus;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::process::Child;
-use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -19,16 +17,10 @@ use tokio::time::Instant;
 const CONNECTIONS_MAX: usize = 16;
 /// How long the last lines of a process that has ended are waited for.
 const LAST_LINES: Duration = Duration::from_millis(500);
-/// Room for what invocations took, until it is written.
-pub(super) const REPORTS_MAX: usize = 256;
 
 /// Runs the process of a sandbox until it is over, and once more if its start takes too long.
-pub(super) async fn run(
-    station: Arc<Station>,
-    reports: mpsc::Receiver<Report>,
-    played: Option<Duration>,
-) {
-    let mut driver = Driver { station, reports, used_mib: 0 };
+pub(super) async fn run(station: Arc<Station>, played: Option<Duration>) {
+    let driver = Driver { station };
     let is_again = driver.live(played, false).await;
     if is_again {
         driver.live(None, true).await;
@@ -38,9 +30,6 @@ pub(super) async fn run(
 
 struct Driver {
     station: Arc<Station>,
-    reports: mpsc::Receiver<Report>,
-    /// The most memory that the process was seen to use, MiB.
-    used_mib: u64,
 }
 
 /// A process and what belongs to it.
@@ -59,7 +48,7 @@ enum Ending {
 
 impl Driver {
     /// One life of the process; whether it is to be started again.
-    async fn live(&mut self, played: Option<Duration>, is_second: bool) -> bool {
+    async fn live(&self, played: Option<Duration>, is_second: bool) -> bool {
         self.station.starting(Instant::now(), played, is_second);
         let mut living = match self.start().await {
             Ok(living) => living,
@@ -68,7 +57,7 @@ impl Driver {
                     let text = format!("RequestId: {id} Error: {}", error.text);
                     InvokeError::Function(Fault::new(error.error_type, text))
                 });
-                self.say_reports();
+                self.station.shared.say_reports(&self.station, None);
                 return false;
             }
         };
@@ -80,7 +69,7 @@ impl Driver {
             lines.spawn(output::lines(stderr, Arc::clone(&self.station.shared)));
         }
         let ending = self.drive(&mut living).await;
-        self.sample(&living.group);
+        living.group.sample();
         living.group.kill();
         let is_again = matches!(ending, Ending::InitOverdue);
         let status = match ending {
@@ -96,7 +85,7 @@ impl Driver {
             self.station.shared.lose_or_place_again(self.station.id, unserved);
         }
         let _ = tokio::time::timeout(LAST_LINES, lines.join_all()).await;
-        self.say_reports();
+        self.station.shared.say_reports(&self.station, Some(&living.group));
         is_again
     }
 
@@ -112,10 +101,11 @@ impl Driver {
     }
 
     /// Everything that happens while the process lives.
-    async fn drive(&mut self, living: &mut Living) -> Ending {
+    async fn drive(&self, living: &mut Living) -> Ending {
         let station = Arc::clone(&self.station);
         let mut connections = JoinSet::new();
         loop {
+            station.shared.say_reports(&station, Some(&living.group));
             let deadline = match station.overdue(Instant::now()) {
                 Overdue::No(deadline) => deadline,
                 Overdue::Init => {
@@ -126,10 +116,6 @@ impl Driver {
             };
             tokio::select! {
                 status = living.child.wait() => return Ending::Exited(status),
-                Some(report) = self.reports.recv() => {
-                    self.sample(&living.group);
-                    self.station.shared.say_report(&report, self.used_mib);
-                }
                 Ok((stream, _)) = living.listener.accept(), if connections.len() < CONNECTIONS_MAX => {
                     connections.spawn(api::serve(stream, Arc::clone(&station)));
                 }
@@ -137,16 +123,6 @@ impl Driver {
                 () = station.wake.notified() => {}
                 () = tokio::time::sleep_until(deadline) => {}
             }
-        }
-    }
-
-    fn sample(&mut self, group: &Group) {
-        self.used_mib = self.used_mib.max(process::used_mib_max(group.pid()).unwrap_or(0));
-    }
-
-    fn say_reports(&mut self) {
-        while let Ok(report) = self.reports.try_recv() {
-            self.station.shared.say_report(&report, self.used_mib);
         }
     }
 }

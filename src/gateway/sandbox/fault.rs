@@ -12,6 +12,11 @@ use std::time::Duration;
 const TYPE_BYTES_MAX: usize = 256;
 const MESSAGE_BYTES_MAX: usize = 16 << 10;
 
+/// Type of a process that ended.
+pub(super) const EXITED: &str = "Runtime.ExitError";
+/// Type of an invocation that took longer than the function's timeout.
+pub(super) const TIMED_OUT: &str = "Sandbox.Timedout";
+
 /// A function error: the payload that Lambda's Invoke API gives with `X-Amz-Function-Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
@@ -47,6 +52,16 @@ pub enum InvokeError {
     Function(Fault),
 }
 
+impl InvokeError {
+    /// What Lambda says of a function that failed.
+    pub fn fault(&self) -> Option<&Fault> {
+        match self {
+            Self::TimedOut(fault) | Self::Function(fault) => Some(fault),
+            Self::Throttled | Self::EventTooLarge { .. } => None,
+        }
+    }
+}
+
 impl Fault {
     pub(super) fn new(error_type: &str, message: impl Into<String>) -> Self {
         Self { error_type: error_type.to_owned(), message: message.into() }
@@ -61,20 +76,20 @@ impl Fault {
                 format!("Runtime exited with error: signal: {}", signal_name(signal.unwrap_or(0)))
             }
         };
-        Self::new("Runtime.ExitError", format!("RequestId: {request_id} Error: {text}"))
+        Self::new(EXITED, format!("RequestId: {request_id} Error: {text}"))
     }
 
     /// The function's timeout has passed.
     pub(super) fn timed_out(request_id: &str, after: Duration) -> Self {
         let text = format!("RequestId: {request_id} Error: {}", timed_out(after));
-        Self::new("Sandbox.Timedout", text)
+        Self::new(TIMED_OUT, text)
     }
 
     /// The process cannot be waited for, or the fleet ends.
     pub(super) fn lost(request_id: &str) -> Self {
         let text =
             format!("RequestId: {request_id} Error: Runtime exited without providing a reason");
-        Self::new("Runtime.ExitError", text)
+        Self::new(EXITED, text)
     }
 
     /// The answer is longer than Lambda takes.
@@ -133,4 +148,47 @@ fn signal_name(signal: i32) -> String {
         _ => return format!("signal {signal}"),
     }
     .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_of_processes_are_said_as_by_aws() {
+        for (wait_status, expected) in [
+            (0, "Runtime exited without providing a reason"),
+            (3 << 8, "Runtime exited with error: exit status 3"),
+            (9, "Runtime exited with error: signal: killed"),
+            (11, "Runtime exited with error: signal: segmentation fault"),
+            (6 | 0x80, "Runtime exited with error: signal: aborted"),
+            (34, "Runtime exited with error: signal: signal 34"),
+        ] {
+            let fault = Fault::exited("r", ExitStatus::from_raw(wait_status));
+            assert_eq!(
+                fault.to_string(),
+                format!("Runtime.ExitError: RequestId: r Error: {expected}")
+            );
+        }
+        let fault = Fault::timed_out("r", Duration::from_secs(1));
+        assert_eq!(fault.error_type, "Sandbox.Timedout");
+        assert_eq!(fault.message, "RequestId: r Error: Task timed out after 1.00 seconds");
+    }
+
+    #[test]
+    fn what_a_function_reports_is_taken_whatever_it_is() {
+        let long = format!("{{\"errorMessage\":\"{}\"}}", "\u{e9}".repeat(MESSAGE_BYTES_MAX));
+        for (body, header, error_type, message_bytes) in [
+            (r#"{"errorMessage":"m","errorType":"T","stackTrace":[]}"#, Some("H.X"), "T", 1),
+            (r#"{"errorMessage":"m"}"#, Some("H.X"), "H.X", 1),
+            ("no json", None, "Runtime.Unknown", 0),
+            ("[]", Some("H.X"), "H.X", 0),
+            (r#"{"errorMessage":1}"#, None, "Runtime.Unknown", 0),
+            ("", None, "Runtime.Unknown", 0),
+            (&long, None, "Runtime.Unknown", MESSAGE_BYTES_MAX),
+        ] {
+            let fault = Fault::reported(body.as_bytes(), header);
+            assert_eq!((&*fault.error_type, fault.message.len()), (error_type, message_bytes));
+        }
+    }
 }

@@ -1,11 +1,12 @@
 //! The sandboxes of one version of a function: what they are invoked through.
 
+use super::cgroup::Cgroups;
 use super::core::{Bounds, Core, Placement, SandboxId, ThrottleReason};
 use super::environment::{self, ACCOUNT_ID, REGION};
 use super::fault::{Fault, InvokeError};
 use super::knobs::Knobs;
 use super::process::{self, Group, NotStarted};
-use super::report::{self, Report};
+use super::report;
 use super::station::{Job, Station};
 use super::{driver, lock};
 use crate::gateway::clock::{Clock, SystemClock};
@@ -22,7 +23,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::task::AbortHandle;
 
 /// A function: its code and its configuration.
@@ -43,8 +44,11 @@ pub struct FunctionOptions {
     /// the process takes if that is longer.
     pub cold_starts: Option<Vec<Duration>>,
     /// Takes the lines of the function and those about it, without line breaks; must not wait.
-    pub log: Arc<dyn Fn(&[u8]) + Send + Sync>,
+    pub log: Log,
 }
+
+/// Takes lines.
+pub type Log = Arc<dyn Fn(&[u8]) + Send + Sync>;
 
 /// What comes with an event.
 #[derive(Debug, Clone, Default)]
@@ -161,7 +165,7 @@ impl Fleet {
 
     /// What of Lambda's limits this machine enforces, in a line.
     pub fn limits(&self) -> String {
-        "neither memory nor CPU is bounded".to_owned()
+        self.shared.cgroups.describe()
     }
 }
 
@@ -197,6 +201,7 @@ pub(super) struct Shared {
     options: FunctionOptions,
     knobs: Knobs,
     environment: Vec<(OsString, OsString)>,
+    cgroups: Cgroups,
     pub(super) arn: HeaderValue,
     pub(super) clock: SystemClock,
     ids: IdSource,
@@ -241,7 +246,12 @@ impl Shared {
         let stream = format!("{day}/[{}]{:032x}", options.version, mix(knobs.seed));
         let environment = environment::environment(&options, &knobs, &stream);
         let arn = format!("arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:{}", options.name);
+        let cgroups = match knobs.cgroups {
+            true => Cgroups::detect(options.memory_mib),
+            false => Cgroups::none(options.memory_mib, "it was not asked for"),
+        };
         Self {
+            cgroups,
             environment,
             arn: HeaderValue::try_from(arn).unwrap_or(HeaderValue::from_static("")),
             ids: IdSource::new(knobs.seed),
@@ -319,9 +329,8 @@ impl Shared {
             let choice = mix(self.knobs.seed ^ mix(sandbox.0)) as usize;
             starts.get(choice.checked_rem(starts.len())?).copied()
         });
-        let (reports, taken) = mpsc::channel(driver::REPORTS_MAX);
-        let station = Arc::new(Station::new(sandbox, Arc::clone(self), job, reports));
-        let driver = self.runtime.spawn(driver::run(Arc::clone(&station), taken, played));
+        let station = Arc::new(Station::new(sandbox, Arc::clone(self), job));
+        let driver = self.runtime.spawn(driver::run(Arc::clone(&station), played));
         let driver = Some(driver.abort_handle());
         inner.sandboxes.insert(sandbox, Entry { station, group: None, driver });
     }
@@ -337,7 +346,12 @@ impl Shared {
         if !lock(&self.inner).sandboxes.contains_key(&sandbox) {
             return Err(closed);
         }
-        let (child, group) = process::start(&self.options.task_root, &self.environment, api)?;
+        let groups = self.cgroups.make().map_err(|error| NotStarted {
+            error_type: "Runtime.InvalidEntrypoint",
+            text: format!("cgroup: {error}"),
+        })?;
+        let (child, group) =
+            process::start(&self.options.task_root, &self.environment, api, groups)?;
         let group = Arc::new(group);
         match lock(&self.inner).sandboxes.get_mut(&sandbox) {
             Some(entry) => entry.group = Some(Arc::clone(&group)),
@@ -410,6 +424,7 @@ impl Shared {
                 driver.abort();
             }
             if let Some(group) = &entry.group {
+                group.sample();
                 group.kill();
             }
         }
@@ -417,6 +432,7 @@ impl Shared {
             if let Some(group) = &entry.group {
                 group.end();
             }
+            self.say_reports(&entry.station, entry.group.as_deref());
         }
     }
 
@@ -432,9 +448,23 @@ impl Shared {
         self.say(report::start(request_id, &self.options.version).as_bytes());
     }
 
-    pub(super) fn say_report(&self, report: &Report, used_mib: u64) {
-        self.say(report.end().as_bytes());
-        self.say(report.line(self.options.memory_mib, used_mib).as_bytes());
+    /// Writes what invocations took; `group` knows how much memory was used.
+    pub(super) fn say_reports(&self, station: &Station, group: Option<&Group>) {
+        let reports = station.take_reports();
+        if reports.is_empty() {
+            return;
+        }
+        let used_mib = group.map_or(0, Group::sample);
+        let is_out_of_memory = group.is_some_and(Group::is_out_of_memory);
+        for report in reports {
+            self.say(report.end().as_bytes());
+            let line = report.line(self.options.memory_mib, used_mib, is_out_of_memory);
+            self.say(line.as_bytes());
+            if let Some(fault) = report.exit() {
+                self.say(fault.message.as_bytes());
+                self.say(fault.error_type.as_bytes());
+            }
+        }
     }
 
     pub(super) fn say_timed_out(&self, request_id: &str) {

@@ -20,6 +20,7 @@
 //!   waits for something else does not.
 
 mod api;
+mod cgroup;
 mod core;
 mod driver;
 mod environment;
@@ -33,7 +34,7 @@ mod station;
 
 pub use self::core::ThrottleReason;
 pub use fault::{Fault, InvokeError};
-pub use fleet::{Fleet, FunctionOptions, InvokeRequest, Invoked, Stats};
+pub use fleet::{Fleet, FunctionOptions, InvokeRequest, Invoked, Log, Stats};
 pub use knobs::Knobs;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

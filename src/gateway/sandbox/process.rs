@@ -4,6 +4,7 @@
 //! - It has the variables that Lambda sets and those given, and none of this process's own.
 //! - It leads a process group that is killed as a whole, and it is waited for: no zombie is left.
 
+use super::cgroup::Groups;
 use super::lock;
 use crate::spec::artefact::BOOTSTRAP_FILE;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, waitpid};
@@ -14,6 +15,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::process::{Child, Command};
 
 /// Why there is no process, as Lambda says it.
@@ -26,19 +28,37 @@ pub(super) struct NotStarted {
 /// A process group that ends with this value.
 #[derive(Debug)]
 pub(super) struct Group {
+    /// The leader, until it has been waited for.
     leader: Mutex<Option<Pid>>,
     pid: Pid,
+    /// The most memory seen to be used, MiB.
+    used_mib: AtomicU64,
+    groups: Groups,
 }
 
-/// Starts `bootstrap` with these variables and its Runtime API there.
+/// Enters cgroups, whose files come before `--`, and becomes what comes after it.
+const ENTER: &str =
+    r#"while [ "$1" != -- ]; do echo $$ > "$1" || exit 126; shift; done; shift; exec "$@""#;
+/// What runs [`ENTER`].
+pub(super) const SHELL: &str = "/bin/sh";
+
+/// Starts `bootstrap` with these variables, its Runtime API there, in these cgroups.
 pub(super) fn start(
     task_root: &Path,
     environment: &[(OsString, OsString)],
     api: SocketAddr,
+    groups: Groups,
 ) -> Result<(Child, Group), NotStarted> {
     let program = task_root.join(BOOTSTRAP_FILE);
     check(&program)?;
-    let mut command = Command::new(&program);
+    let mut command = match groups.entries().next() {
+        None => Command::new(&program),
+        Some(_) => {
+            let mut shell = Command::new(SHELL);
+            shell.args(["-c", ENTER, "sh"]).args(groups.entries()).arg("--").arg(&program);
+            shell
+        }
+    };
     command
         .current_dir(task_root)
         .env_clear()
@@ -51,7 +71,7 @@ pub(super) fn start(
     let child = command.spawn().map_err(|error| NotStarted::exec(&error.to_string()))?;
     let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
     let pid = id.ok_or_else(|| NotStarted::exec("it ended at once"))?;
-    Ok((child, Group { leader: Mutex::new(Some(pid)), pid }))
+    Ok((child, Group { leader: Mutex::new(Some(pid)), pid, used_mib: AtomicU64::new(0), groups }))
 }
 
 /// What would make the start fail. Also a file that is neither a binary nor names its interpreter:
@@ -88,15 +108,22 @@ impl NotStarted {
 }
 
 impl Group {
-    /// The leader.
-    pub(super) fn pid(&self) -> i32 {
-        self.pid.as_raw_nonzero().get()
+    /// The most memory that it has used so far, MiB.
+    pub(super) fn sample(&self) -> u64 {
+        let used_mib = self.groups.used_mib_max().or_else(|| used_mib_max(self.pid)).unwrap_or(0);
+        self.used_mib.fetch_max(used_mib, Ordering::Relaxed).max(used_mib)
+    }
+
+    /// Whether a process of it was killed for using too much memory.
+    pub(super) fn is_out_of_memory(&self) -> bool {
+        self.groups.oom_kills() > 0
     }
 
     /// Kills all its processes.
     pub(super) fn kill(&self) {
         // There may be none left.
         let _ = kill_process_group(self.pid, Signal::KILL);
+        self.groups.kill();
     }
 
     /// The leader has been waited for.
@@ -122,8 +149,8 @@ impl Drop for Group {
 }
 
 /// The most memory that a process has used so far, MiB, rounded up. `None` when it is no more.
-pub(super) fn used_mib_max(pid: i32) -> Option<u64> {
-    let status = fs_err::read_to_string(format!("/proc/{pid}/status")).ok()?;
+fn used_mib_max(pid: Pid) -> Option<u64> {
+    let status = fs_err::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kib.div_ceil(1024))

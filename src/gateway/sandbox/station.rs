@@ -17,13 +17,19 @@ use super::fleet::{Invoked, Shared};
 use super::lock;
 use super::report::Report;
 use bytes::Bytes;
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 /// How long a process that cannot start has to end by itself.
 const EXIT_GRACE: Duration = Duration::from_millis(500);
+
+/// Reports that wait to be written; a process that answers faster than that loses some.
+const REPORTS_MAX: usize = 256;
+/// Lines of a report.
+const REPORT_LINES: u64 = 2;
 
 /// An invocation that has its sandbox.
 pub(super) struct Job {
@@ -42,8 +48,9 @@ pub(super) struct Station {
     pub(super) id: SandboxId,
     pub(super) shared: Arc<Shared>,
     state: Mutex<State>,
-    reports: mpsc::Sender<Report>,
-    /// Its deadline has changed.
+    /// What invocations took, until it is written.
+    reports: Mutex<VecDeque<Report>>,
+    /// There are reports, or its deadline has changed.
     pub(super) wake: Notify,
 }
 
@@ -121,12 +128,7 @@ pub(super) enum Overdue {
 }
 
 impl Station {
-    pub(super) fn new(
-        id: SandboxId,
-        shared: Arc<Shared>,
-        job: Job,
-        reports: mpsc::Sender<Report>,
-    ) -> Self {
+    pub(super) fn new(id: SandboxId, shared: Arc<Shared>, job: Job) -> Self {
         let begun = job.placed;
         let init = Init { begun, not_before: begun, deadline: None, took: None };
         let state = State {
@@ -136,7 +138,13 @@ impl Station {
             answered_id: String::new(),
             kill_at: None,
         };
-        Self { id, shared, state: Mutex::new(state), reports, wake: Notify::new() }
+        Self {
+            id,
+            shared,
+            state: Mutex::new(state),
+            reports: Mutex::default(),
+            wake: Notify::new(),
+        }
     }
 
     /// A process is being started. `played` is how long that is to take at least; a second start is
@@ -237,14 +245,11 @@ impl Station {
             Said::TooLarge => Err(InvokeError::Function(Fault::response_too_large())),
             Said::Error(fault) => Err(InvokeError::Function(fault)),
         };
-        let error_type = match &result {
-            Err(InvokeError::Function(fault)) => Some(fault.error_type.clone()),
-            _ => None,
-        };
+        let error = result.as_ref().err().and_then(InvokeError::fault).cloned();
         self.shared.release(self.id);
         // The caller may have gone.
         let _ = job.reply.send(result);
-        self.report(Report { request_id: job.request_id, duration, init, error_type });
+        self.report(Report { request_id: job.request_id, duration, init, error });
         Ok(())
     }
 
@@ -305,25 +310,30 @@ impl Station {
         error: impl FnOnce(&str) -> InvokeError,
     ) {
         let error = error(&job.request_id);
-        let error_type = match &error {
-            InvokeError::Function(fault) | InvokeError::TimedOut(fault) => {
-                Some(fault.error_type.clone())
-            }
-            _ => None,
-        };
+        let fault = error.fault().cloned();
         if matches!(error, InvokeError::TimedOut(_)) {
             self.shared.say_timed_out(&job.request_id);
         }
         self.shared.lose(self.id);
         let _ = job.reply.send(Err(error));
-        self.report(Report { request_id: job.request_id, duration, init, error_type });
+        self.report(Report { request_id: job.request_id, duration, init, error: fault });
     }
 
     fn report(&self, report: Report) {
-        // A sandbox that answers faster than its lines are written loses some.
-        if self.reports.try_send(report).is_err() {
-            self.shared.lost_lines(2);
+        {
+            let mut reports = lock(&self.reports);
+            if reports.len() < REPORTS_MAX {
+                reports.push_back(report);
+            } else {
+                self.shared.lost_lines(REPORT_LINES);
+            }
         }
+        self.wake.notify_one();
+    }
+
+    /// What invocations took since the last call.
+    pub(super) fn take_reports(&self) -> VecDeque<Report> {
+        std::mem::take(&mut *lock(&self.reports))
     }
 
     /// Looks whether its time is up.

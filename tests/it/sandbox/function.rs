@@ -2,7 +2,9 @@
 
 use crate::support::{fixture, python};
 use bytes::Bytes;
-use gwtf::gateway::sandbox::{Fleet, FunctionOptions, InvokeError, InvokeRequest, Invoked, Knobs};
+use gwtf::gateway::sandbox::{
+    Fault, Fleet, FunctionOptions, InvokeError, InvokeRequest, Invoked, Knobs,
+};
 use serde_json::Value;
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
@@ -24,6 +26,16 @@ pub(crate) fn write_bootstrap(folder: &Path) {
     let path = folder.join("bootstrap");
     fs_err::write(&path, format!("#!{}\n{script}", python().display())).unwrap();
     fs_err::set_permissions(&path, Permissions::from_mode(0o755)).unwrap();
+}
+
+/// There is no such process any more, not even a zombie that this one has to wait for.
+pub(crate) fn has_ended(pid: &Value) {
+    let stat = fs_err::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // One that its parent left behind waits for the machine's first process.
+    let is_zombie = stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('Z'));
+    let parent = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+    let is_ours = parent == Some(&std::process::id().to_string());
+    assert!(stat.is_empty() || is_zombie && !is_ours, "{pid}: {stat}");
 }
 
 impl Function {
@@ -64,6 +76,11 @@ impl Function {
     /// The payload that it gives.
     pub(crate) async fn ask(&self, event: Value) -> Value {
         serde_json::from_slice(&self.invoke(event).await.unwrap().payload).unwrap()
+    }
+
+    /// The error that it gives.
+    pub(crate) async fn fault(&self, event: Value) -> Fault {
+        self.invoke(event).await.unwrap_err().fault().unwrap().clone()
     }
 
     /// Ends it; the lines that it logged.

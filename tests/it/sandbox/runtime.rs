@@ -1,0 +1,1 @@
+//! The program that ships, and its speed and end.
