@@ -80,16 +80,18 @@ impl Explain for Error {
 ///
 /// # Errors
 /// There are no credentials, or ECR refuses or cannot be reached.
-pub async fn login(region: &str) -> Result<Login, Error> {
+pub async fn login(region: &str, profile: Option<&str>) -> Result<Login, Error> {
     let region = region.to_owned();
     let http_client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    let configuration = aws_config::defaults(BehaviorVersion::v2026_01_12())
+    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
         .region(Region::new(region.clone()))
-        .http_client(http_client)
-        .load()
-        .await;
+        .http_client(http_client);
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
+    }
+    let configuration = loader.load().await;
     let client = aws_sdk_ecr::Client::new(&configuration);
     let output = match client.get_authorization_token().send().await {
         Ok(output) => output,

@@ -3,10 +3,13 @@
 use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use std::fmt;
+use std::io::{self, Read};
 use std::str::FromStr;
 
 /// Bytes of a SHA-256 digest.
 const DIGEST_BYTES: usize = 32;
+/// Bytes read at a time.
+const READ_BYTES: usize = 1 << 17;
 
 /// A SHA-256 digest.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -22,6 +25,27 @@ impl Digest {
     /// The digest of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         Self(sha2::Sha256::digest(bytes).into())
+    }
+
+    /// The digest and the length of what is left to read.
+    ///
+    /// # Errors
+    /// It cannot be read to its end.
+    pub fn of_reader(mut from: impl Read) -> io::Result<(Self, u64)> {
+        let mut hasher = sha2::Sha256::new();
+        let mut buffer = vec![0; READ_BYTES];
+        let mut all = 0u64;
+        loop {
+            match from.read(&mut buffer) {
+                Ok(0) => return Ok((Self::from_hasher(hasher), all)),
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    all += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// The digest of what a hasher has taken.

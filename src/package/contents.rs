@@ -182,10 +182,8 @@ impl Entry {
 /// # Errors
 /// It cannot be read.
 pub fn digest_of(path: &Path) -> Result<Digest, Error> {
-    let mut file = fs_err::File::open(path).map_err(|error| unreadable(path, &error))?;
-    let (digest, _) =
-        pass_hashed(&mut file, &mut std::io::sink()).map_err(|error| unreadable(path, &error))?;
-    Ok(digest)
+    let read = fs_err::File::open(path).and_then(Digest::of_reader);
+    read.map(|(digest, _)| digest).map_err(|error| unreadable(path, &error))
 }
 
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Error {

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// The tag of a model that is served from its file, without a release.
-const UNRELEASED: &str = "v1";
+pub(in crate::cli) const UNRELEASED: &str = "v1";
 
 /// What loads models.
 pub(in crate::cli) struct Source {

@@ -1,9 +1,11 @@
 //! An artefact that runs as a Lambda function: opened, described, its sandboxes started.
 
 use super::super::Context;
+use super::super::package::{Prepared, Wanted};
+use super::loaded::UNRELEASED;
 use super::{FunctionArgs, FunctionChoice, FunctionLog, Served};
 use crate::config::{Function, Settings, Target, Unenforced};
-use crate::error::{Exit, Failure};
+use crate::error::Failure;
 use crate::gateway::IntegrationError;
 use crate::gateway::lambda_proxy::{FunctionCall, FunctionReply, Functions, LambdaProxy};
 use crate::gateway::sandbox::{
@@ -11,6 +13,8 @@ use crate::gateway::sandbox::{
 };
 use crate::model::Signature;
 use crate::package::unpack::TaskRoot;
+use crate::runtime::TELEMETRY_VARIABLE;
+use crate::spec::limits::LAMBDA_UNZIPPED_BYTES_MAX;
 use crate::spec::{Integration, Version};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
@@ -38,7 +42,7 @@ pub(in crate::cli) fn packaged(
         (Some(artefact), _, _) => {
             TaskRoot::open(&context.environment.folder().join(artefact), &scratch)?
         }
-        (None, Some(Target::Lambda), Some(model)) => task_root(model, settings, &scratch)?,
+        (None, Some(Target::Lambda), Some(model)) => task_root(model, settings, &scratch, context)?,
         (None, _, _) => {
             args.refuse_any()?;
             return Ok(None);
@@ -53,9 +57,19 @@ fn scratch(context: &Context) -> PathBuf {
     context.environment.path("TMPDIR").unwrap_or_else(|| PathBuf::from("/tmp"))
 }
 
-/// The model packaged for Lambda, in a private folder.
-fn task_root(_model: &Path, _settings: &Settings, _scratch: &Path) -> Result<TaskRoot, Failure> {
-    Err(Failure::new(Exit::Refused, "the model cannot be packaged yet"))
+/// The model packaged for Lambda, in a private folder: the files that `gwtf package` would write.
+fn task_root(
+    model: &Path,
+    settings: &Settings,
+    scratch: &Path,
+    context: &Context,
+) -> Result<TaskRoot, Failure> {
+    let wanted = Wanted::of_model(model, UNRELEASED);
+    let prepared = Prepared::new(&wanted, settings, context)?;
+    for warning in &prepared.warnings {
+        context.console.talk(&format!("warning: {warning}"));
+    }
+    Ok(TaskRoot::of_entries(model, &prepared.entries, LAMBDA_UNZIPPED_BYTES_MAX, scratch)?)
 }
 
 impl Packaged {
@@ -99,6 +113,7 @@ impl Packaged {
         let mut options =
             FunctionOptions::new(root, self.scratch.clone(), endpoint, version, write);
         options.memory_mib = function.memory_mib;
+        options.environment.insert(TELEMETRY_VARIABLE.to_owned(), "1".to_owned());
         options.timeout = function.timeout;
         options.reserved_concurrency = function.reserved_concurrency;
         if let Some(durations) = &self.choice.cold_starts {
@@ -106,6 +121,23 @@ impl Packaged {
         }
         let fleet = Fleet::start(options)?;
         Ok(Arc::new(LambdaProxy(Sandboxes { version: manifest.version.clone(), fleet })))
+    }
+}
+
+/// What the gateway makes of it. A fault's message may quote what the function was sent, so the
+/// access log gets its type alone; the message is in the function's log.
+fn integration_error(error: InvokeError) -> IntegrationError {
+    match error {
+        InvokeError::Throttled { .. } => IntegrationError::Throttled,
+        InvokeError::PayloadTooLarge { direction: Direction::Request, .. } => {
+            IntegrationError::EventTooLarge
+        }
+        InvokeError::FunctionError { error_type, .. } => {
+            IntegrationError::FunctionError(error_type)
+        }
+        InvokeError::TimedOut { .. }
+        | InvokeError::PayloadTooLarge { direction: Direction::Response, .. }
+        | InvokeError::Gone => IntegrationError::FunctionError(error.to_string()),
     }
 }
 
@@ -143,11 +175,7 @@ impl Functions for Sandboxes {
                 payload: invoked.payload,
                 cold_start: invoked.cold_start.is_some(),
             }),
-            Err(InvokeError::Throttled { .. }) => Err(IntegrationError::Throttled),
-            Err(InvokeError::PayloadTooLarge { direction: Direction::Request, .. }) => {
-                Err(IntegrationError::EventTooLarge)
-            }
-            Err(error) => Err(IntegrationError::FunctionError(error.to_string())),
+            Err(error) => Err(integration_error(error)),
         }
     }
 }

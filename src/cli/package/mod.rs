@@ -13,7 +13,8 @@ use crate::model::Digest;
 use crate::package::image::registry::{ImageName, Reference};
 use crate::package::image::{self, Base, CheckReport, Host, Severity};
 use crate::package::{
-    BundleLibstdcxx, Cache, Form, Output, Packed, Report, check_unzipped, digest_of, sbom, write_zip,
+    BundleLibstdcxx, Cache, Form, Output, Packed, Report, check_unzipped, digest_of, sbom,
+    write_zip,
 };
 use crate::release::Version;
 use crate::runtime::Tolerance;
@@ -111,7 +112,11 @@ struct Making<'a> {
 
 impl Making<'_> {
     fn prepared(&self, form: Form) -> Result<Prepared, Failure> {
-        Prepared::new(&self.args.wanted(form, self.settings, self.context)?, self.settings, self.context)
+        Prepared::new(
+            &self.args.wanted(form, self.settings, self.context)?,
+            self.settings,
+            self.context,
+        )
     }
 
     fn zip(&self, output: &Output) -> Result<Report, Failure> {
@@ -154,7 +159,8 @@ impl Making<'_> {
         for entry in &prepared.entries {
             files.push(entry.packed()?);
         }
-        let digest = layout.digest.0;
+        let digest = layout.digest.trim_start_matches("sha256:");
+        let digest: Digest = digest.parse().expect("a layout's digest is a SHA-256");
         let subject = sbom::Subject { manifest, digest, files: &files };
         output.keep_sbom(&sbom::render(subject))?;
         let stored_bytes = layout.layers.iter().map(|layer| layer.compressed_bytes).sum();
@@ -298,7 +304,12 @@ impl Args {
         })
     }
 
-    fn wanted(&self, form: Form, settings: &Settings, context: &Context) -> Result<Wanted, Failure> {
+    fn wanted(
+        &self,
+        form: Form,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Wanted, Failure> {
         let tolerance = Tolerance { atol: self.atol, rtol: self.rtol };
         Ok(Wanted {
             form,

@@ -66,10 +66,9 @@ impl Tree {
             Node::File { source, .. } => Some((path, source)),
         });
         let packed = files.map(|(path, source)| {
-            let (digest, raw_bytes) = source.digest().map_err(|source| Error::Read {
-                path: std::path::PathBuf::from(path),
-                source,
-            })?;
+            let (digest, raw_bytes) = source
+                .digest()
+                .map_err(|source| Error::Read { path: std::path::PathBuf::from(path), source })?;
             Ok(Packed { path: path.clone(), part, digest, raw_bytes, stored_bytes: 0 })
         });
         packed.collect()

@@ -209,13 +209,12 @@ impl Image {
     fn build(entries: &[Entry], options: &Options, blobs: &BlobFolder) -> Result<Self, Error> {
         let cache = Cache::new(options.cache_folder.as_deref());
         let programs = base::programs(entries, options.architecture)?;
-        let mut image =
-            Self {
-                base_files: Vec::new(),
-                layers: Vec::new(),
-                history: Vec::new(),
-                execution: Execution::default(),
-            };
+        let mut image = Self {
+            base_files: Vec::new(),
+            layers: Vec::new(),
+            history: Vec::new(),
+            execution: Execution::default(),
+        };
         let mut library_path = Vec::new();
         // Lambda has this folder in `LD_LIBRARY_PATH` for a zip, and sets nothing for an image.
         if entries.iter().any(|entry| entry.part == Part::SystemLibrary) {
@@ -361,6 +360,8 @@ fn execution(base: Execution, options: &Options, library_path: &[String]) -> Exe
     };
     set("PATH", SEARCH_PATH, false);
     set("LAMBDA_TASK_ROOT", TASK_ROOT, true);
+    // ONNX Runtime reads it as it is loaded (`runtime::TELEMETRY_VARIABLE`).
+    set("ORT_DISABLE_TELEMETRY", "1", true);
     if !library_path.is_empty() {
         set("LD_LIBRARY_PATH", &library_path.join(":"), true);
     }

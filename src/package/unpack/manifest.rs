@@ -1,7 +1,9 @@
 //! The artefact's own account of itself, held to its form.
 
 use super::Error;
-use crate::spec::artefact::{Architecture, ArtefactManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA};
+use crate::spec::artefact::{
+    Architecture, ArtefactManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA,
+};
 use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 

@@ -10,7 +10,7 @@ const CHILD: &str = "image::ecr::asks_for_a_login";
 #[test]
 #[ignore = "run by the test below, in an environment of its own"]
 fn asks_for_a_login() {
-    match wait(gwtf::aws::ecr::login("eu-west-1")) {
+    match wait(gwtf::aws::ecr::login("eu-west-1", None)) {
         Ok(login) => println!("login {} {}", login.username, login.password.expose()),
         Err(error) => println!("error {}", gwtf::error::chain(&error)),
     }

@@ -158,11 +158,13 @@ fn lines_of_the_function_and_lambdas_reports_are_logged() {
     let function = Function::serve(&[]);
     assert_eq!(function.ask("say how are you").status, 200);
     assert_eq!(function.ask("pid").status, 200);
-    let (folder, _) = function.end();
-    let log = fs_err::read_to_string(folder.path().join(".gwtf/function.log")).unwrap();
+    // A report is written once the reply is on its way.
+    let path = function.folder.path().join(".gwtf/function.log");
+    let log = std::iter::repeat_with(|| fs_err::read_to_string(&path).unwrap())
+        .find(|log| log.matches("REPORT ").count() == 2)
+        .unwrap();
     assert!(log.contains("how are you"), "{log}");
     let reports: Vec<&str> = log.lines().filter(|line| line.contains("REPORT ")).collect();
-    assert_eq!(reports.len(), 2, "{log}");
     assert!(reports[0].contains("Init Duration: ") && !reports[1].contains("Init Duration: "));
     assert!(reports[0].contains("Memory Size: 1769 MB"), "{log}");
 }

@@ -3,12 +3,8 @@
 use crate::runtime_program::root::TaskRoot;
 use crate::support::served::{Reply, Served};
 use crate::support::{fixture, gwtf, model, python};
-use gwtf::package::gather::{self, ModelFiles};
-use gwtf::package::program::own_architecture;
-use gwtf::package::{Entry, image, lambda_zip};
-use gwtf::spec::ArtefactManifest;
 use serde_json::{Value, json};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// An artefact of a fixture model, as version `v1`.
@@ -117,54 +113,54 @@ fn triton_client_with_every_element_type() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// The files of an artefact as the packager's writers take them.
-fn entries(root: &TaskRoot) -> Vec<Entry> {
-    let manifest = fs_err::read(root.path().join("gwtf.json")).unwrap();
-    let manifest: ArtefactManifest = serde_json::from_slice(&manifest).unwrap();
-    let place = |path: &str| root.path().join(path);
-    let files = ModelFiles { file: place(&manifest.model), external: Vec::new() };
-    gather::entries(
-        &manifest,
-        &place("bootstrap"),
-        &place(&manifest.onnxruntime),
-        Vec::new(),
-        &files,
-    )
+/// What a test build has beside its program would take a minute to compress.
+fn stripped_program(folder: &Path) -> PathBuf {
+    let path = folder.join("gwtf-runtime");
+    let strip = Command::new("strip").args([env!("CARGO_BIN_EXE_gwtf-runtime"), "-o"]).arg(&path);
+    assert!(strip.status().unwrap().success());
+    path
 }
 
 #[test]
-fn what_the_packager_writes_is_run_in_every_form() {
+fn what_package_writes_is_run_in_every_form() {
     let folder = tempfile::tempdir().unwrap();
-    let root = artefact("iris");
-    // What a test build has beside the program would take a minute to compress.
-    let strip = Command::new("strip").arg(root.path().join("bootstrap")).status().unwrap();
-    assert!(strip.success());
-    let entries = entries(&root);
-    // ONNX Runtime is compressed once for all runs of this test.
-    let cache_folder = Some(Path::new(env!("CARGO_TARGET_TMPDIR")).join("lambda-target-cache"));
-    let options = lambda_zip::Options { cache_folder: cache_folder.clone(), force: false };
-    lambda_zip::write(&entries, &options, &folder.path().join("iris.zip")).unwrap();
-    let lay_out = |host, entries: &[Entry], name: &str| {
-        let mut options = image::Options::new(host, own_architecture().unwrap(), "iris:v1");
-        options.cache_folder.clone_from(&cache_folder);
-        image::write_layout(entries, &options, &folder.path().join(name)).unwrap();
-    };
-    lay_out(image::Host::Lambda, &entries, "lambda-image");
-    // Its kind is known before any layer is read.
-    lay_out(image::Host::Ecs, &entries[1..2], "ecs-image");
+    let program = stripped_program(folder.path());
+    for (form, name) in
+        [("lambda-zip", "iris.zip"), ("lambda-image", "lambda"), ("ecs-image", "ecs")]
+    {
+        let mut package = gwtf(folder.path());
+        package.args(["package", &model("iris"), "--target", form, "-o", name]);
+        let output = package.env("GWTF_RUNTIME", &program).output().unwrap();
+        assert!(output.status.success(), "{form}: {}", String::from_utf8_lossy(&output.stderr));
+    }
     let input = json!({"instances": [[5.1, 3.5, 1.4, 0.2]]}).to_string();
     fs_err::write(folder.path().join("request.json"), &input).unwrap();
     let mut infer = gwtf(folder.path());
     let output = infer.args(["infer", &model("iris"), "--input", "request.json"]).output().unwrap();
-    for form in ["iris.zip", "lambda-image"] {
+    for form in ["iris.zip", "lambda"] {
         let served = Served::start(folder.path(), &["--package", form]);
         let reply = served.post("/prod/predict", &input);
         assert_eq!(reply.status, 200, "{form}: {}", reply.text());
         assert_eq!(reply.body, output.stdout.trim_ascii_end(), "{form}");
     }
     let mut command = gwtf(folder.path());
-    let refused = command.args(["serve", "--package", "ecs-image"]).output().unwrap();
+    let refused = command.args(["serve", "--package", "ecs"]).output().unwrap();
     let text = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{text}");
     assert!(text.contains("it is an image for ECS") && text.contains("ECS target"), "{text}");
+}
+
+#[test]
+fn a_model_under_target_lambda_is_packaged_and_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = stripped_program(folder.path());
+    fs_err::write(folder.path().join("gwtf.toml"), "[endpoint]\ntarget = \"lambda\"\n").unwrap();
+    let mut command = gwtf(folder.path());
+    command.args(["serve", &model("iris"), "--port", "0", "--json"]).env("GWTF_RUNTIME", &program);
+    let served = Served::spawn(command);
+    let input = json!({"instances": [[5.1, 3.5, 1.4, 0.2]]}).to_string();
+    let cold = |reply: &Reply| reply.header("x-gwtf-cold-start").is_some();
+    let replies = [0, 1].map(|_| served.post("/prod/predict", &input));
+    assert_eq!(replies.each_ref().map(|reply| reply.status), [200, 200]);
+    assert_eq!(replies.each_ref().map(cold), [true, false]);
 }

@@ -184,6 +184,15 @@ pub enum ImageName {
     Registry(Reference),
 }
 
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Layout(folder) => write!(f, "oci:{}", folder.display()),
+            Self::Registry(reference) => reference.fmt(f),
+        }
+    }
+}
+
 impl FromStr for ImageName {
     type Err = BadReference;
 
