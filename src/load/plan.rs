@@ -139,10 +139,11 @@ pub struct Plan {
     pub http_version: HttpVersion,
     /// How an `https` server is trusted.
     pub tls: TlsOptions,
-    /// How late a send may be on purpose, so that several leave at one waking; zero for none. By
-    /// default two leave at one waking where a thread's sends are 150 us apart or less, the second
-    /// on time. What this adds is in lateness and response time, never hidden.
-    pub send_window: Option<Duration>,
+    /// How late a send may be on purpose, so that several leave at one waking. Zero by default:
+    /// every send has a waking of its own, which is as exact as it gets. With more, a send waits for
+    /// those due within this time after it, and all leave when the last one is due. What that adds
+    /// is in lateness and response time, never hidden.
+    pub send_window: Duration,
     /// Generator threads.
     pub workers: usize,
     /// Seed of every choice the run makes.
@@ -164,7 +165,7 @@ impl Plan {
             retry: RetryModel::default(),
             http_version: HttpVersion::default(),
             tls: TlsOptions::default(),
-            send_window: None,
+            send_window: Duration::ZERO,
             workers: 1,
             seed: 0,
         }
@@ -207,8 +208,8 @@ impl Plan {
         if !(TIMEOUT_MIN..=TIMEOUT_MAX).contains(&self.timeout) {
             return range("timeout", format!("{:?}", self.timeout), "from 1ms to 1h");
         }
-        if let Some(window) = self.send_window.filter(|window| *window > SEND_WINDOW_MAX) {
-            return range("send window", format!("{window:?}"), "at most 1ms");
+        if self.send_window > SEND_WINDOW_MAX {
+            return range("send window", format!("{:?}", self.send_window), "at most 1ms");
         }
         if self.duration().is_zero() {
             return range("duration", "0".into(), "more than no time");
@@ -310,7 +311,7 @@ mod tests {
             Plan { connections_max: 0, ..plan() },
             Plan { workers: 0, ..plan() },
             Plan { streams_max: 0, ..plan() },
-            Plan { send_window: Some(Duration::from_millis(2)), ..plan() },
+            Plan { send_window: Duration::from_millis(2), ..plan() },
             Plan { timeout: Duration::ZERO, ..plan() },
             Plan { keys: vec![key("a", 0.0)], ..plan() },
             Plan { keys: vec![key("a", f64::NAN)], ..plan() },

@@ -21,7 +21,7 @@ const LEAD_MAX_NS: u64 = 60_000;
 const LEAD_STEP_NS: u64 = 100;
 const EARLY_STEP_NS: u64 = 7 * LEAD_STEP_NS;
 /// The longest sleep that replies do not end.
-const DOZE_MAX_NS: u64 = 250_000;
+const DOZE_MAX_NS: u64 = 500_000;
 /// Events taken at once.
 const EVENTS: usize = 1_024;
 
@@ -32,22 +32,18 @@ pub(super) struct Sleeper {
     /// What woke it.
     pub(super) events: Events,
     timer: Timer,
-    /// The usual delay between the timer's instant and our waking.
+    /// The least that wakings are usually late by.
     lead_ns: u64,
     /// The instant that the timer was last set to.
     armed_ns: u64,
-    /// Shortest time between two wakings for sends.
-    window_ns: u64,
-    /// The send instant last woken for.
-    woken_for_ns: u64,
     dozer: Dozer,
     /// When sockets were last asked, all that they had to tell being among `events`.
     looked_ns: u64,
 }
 
 impl Sleeper {
-    /// A poll with its timer, which wakes for sends at most once in `window`.
-    pub(super) fn new(clock: Clock, window: Duration) -> io::Result<Self> {
+    /// A poll with its timers.
+    pub(super) fn new(clock: Clock) -> io::Result<Self> {
         let poll = Poll::new()?;
         let timer = Timer::new(poll.registry())?;
         let events = Events::with_capacity(EVENTS);
@@ -57,8 +53,6 @@ impl Sleeper {
             timer,
             lead_ns: 5_000,
             armed_ns: 0,
-            window_ns: window.as_nanos() as u64,
-            woken_for_ns: 0,
             dozer: Dozer::new()?,
             looked_ns: 0,
             clock,
@@ -91,10 +85,8 @@ impl Sleeper {
     ) -> io::Result<()> {
         let now_ns = self.clock.now_ns();
         let longest_ns = other_ns.saturating_sub(now_ns).min(SLEEP_MAX_NS);
-        let held_ns = self.woken_for_ns + self.window_ns;
-        let send_ns =
-            sends_ns[0].map(|at_ns| if at_ns > now_ns { at_ns.max(held_ns) } else { at_ns });
-        let Some(send_ns) = send_ns.filter(|at| at.saturating_sub(now_ns) <= longest_ns) else {
+        let is_soon = |at_ns: &u64| at_ns.saturating_sub(now_ns) <= longest_ns;
+        let Some(send_ns) = sends_ns[0].filter(is_soon) else {
             // Rounded up, so that the loop does not turn idly for the last millisecond.
             return self.poll_for(Duration::from_nanos(longest_ns));
         };
@@ -104,13 +96,11 @@ impl Sleeper {
             while self.events.is_empty() && self.clock.now_ns() < send_ns {
                 self.look()?;
             }
-            self.woken_for_ns = send_ns;
             return Ok(());
         }
         let wake_ns = send_ns.saturating_sub(self.lead_ns).max(now_ns + 1);
         if may_doze && wake_ns - now_ns <= DOZE_MAX_NS {
-            let after_ns = sends_ns[1].map(|at_ns| at_ns.max(send_ns + self.window_ns));
-            return self.doze(send_ns, after_ns);
+            return self.doze(send_ns, sends_ns[1]);
         }
         if self.armed_ns != wake_ns {
             self.timer.set(wake_ns - now_ns)?;
@@ -120,7 +110,6 @@ impl Sleeper {
         let rung = Timer::RINGS && self.events.iter().any(|event| event.token() == TIMER)
             || !Timer::RINGS && self.events.is_empty();
         if rung {
-            self.woken_for_ns = send_ns;
             self.learn(self.clock.now_ns().saturating_sub(wake_ns));
         }
         Ok(())
@@ -133,15 +122,12 @@ impl Sleeper {
         let wake_ns = self.dozer.doze(self.clock.now_ns(), instants_ns, self.lead_ns)?;
         let woken_ns = self.clock.now_ns();
         self.learn(woken_ns.saturating_sub(wake_ns));
-        self.woken_for_ns = send_ns;
-        // Replies read now are not in the way of the send.
-        self.look()?;
         if woken_ns + SPIN_NS >= send_ns {
-            while self.events.is_empty() && self.clock.now_ns() < send_ns {
+            while self.clock.now_ns() < send_ns {
                 std::hint::spin_loop();
             }
         }
-        Ok(())
+        self.look()
     }
 
     /// Lets the lead follow the lowest eighth of the delays: that many wakings are early, and what they

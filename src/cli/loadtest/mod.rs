@@ -103,8 +103,8 @@ pub(super) struct Args {
     #[arg(long, requires = "assert", conflicts_with = "stages")]
     find_max: bool,
     /// Send what falls due within this time together: less CPU a request, more lateness
-    #[arg(long, value_name = "TIME", value_parser = load::duration::parse)]
-    send_window: Option<Duration>,
+    #[arg(long, value_name = "TIME", default_value = "0us", value_parser = load::duration::parse)]
+    send_window: Duration,
     /// Generator threads: `local:N`
     #[arg(long, value_name = "local:N", default_value = "local:1", value_parser = plan::parse_workers)]
     workers: usize,

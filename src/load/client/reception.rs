@@ -111,3 +111,39 @@ mod kernel {
         socket.read(buffer).map(|count| (count, None))
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    #[test]
+    fn bytes_are_timed_to_when_they_came() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        ask_for_stamps(&socket);
+        let (mut peer, _) = listener.accept().unwrap();
+        let clock = Clock::starting_in(Duration::ZERO);
+        let mut reception = Reception::new();
+        let mut buffer = [0; 16];
+        for text in [&b"one"[..], b"another"] {
+            let sent_ns = clock.now_ns();
+            peer.write_all(text).unwrap();
+            let (count, stamp_ns) = loop {
+                match reception.read(&mut socket, &mut buffer) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    read => break read.unwrap(),
+                }
+            };
+            let read_ns = clock.now_ns();
+            assert_eq!((&buffer[..count], reception.is_stamped), (text, true));
+            let came_ns = reception.came_ns(&clock, stamp_ns, sent_ns);
+            assert!((sent_ns..=read_ns).contains(&came_ns), "{sent_ns} {came_ns} {read_ns}");
+            // A stamp from before the request cannot be its reply's, and without one there is now.
+            assert!(reception.came_ns(&clock, stamp_ns, read_ns + 1) > read_ns);
+            assert!(reception.came_ns(&clock, None, sent_ns) > read_ns);
+        }
+    }
+}

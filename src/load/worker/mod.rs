@@ -17,7 +17,7 @@
 mod attempts;
 mod connections;
 mod ended;
-mod pairing;
+mod gathering;
 mod pool;
 mod source;
 
@@ -33,7 +33,7 @@ use super::recording::{GeneratorUse, Recording};
 use super::retry::{self, RetryModel};
 use super::sleep::{SLEEP_MAX_NS, Sleeper};
 use attempts::{Attempt, Attempts, Operation, Place};
-use pairing::Pairing;
+use gathering::Gathering;
 use pool::Pool;
 use source::{Next, Source};
 use std::collections::VecDeque;
@@ -98,7 +98,7 @@ pub(super) struct Worker<C> {
     wants_stamps: bool,
     /// Replies are read at once until then.
     prompt_until_ns: u64,
-    pairing: Pairing,
+    gathering: Gathering,
     record: Recorder,
     usage: GeneratorUse,
     timeout_ns: u64,
@@ -120,7 +120,7 @@ impl<C: Client> Worker<C> {
         let until_ns = plan.duration().as_nanos() as u64;
         let drain_ns = plan.timeout.min(DRAIN_MAX).as_nanos() as u64;
         Ok(Self {
-            sleeper: Sleeper::new(job.clock, plan.send_window.unwrap_or_default())?,
+            sleeper: Sleeper::new(job.clock)?,
             source: Source::new(plan, job.part, job.of),
             attempts: Attempts::new(),
             backlog: VecDeque::new(),
@@ -132,7 +132,7 @@ impl<C: Client> Worker<C> {
             reception: Reception::new(),
             wants_stamps: wants_stamps(plan, &job.prepared),
             prompt_until_ns: 0,
-            pairing: Pairing::new(plan, job.of),
+            gathering: Gathering::new(plan.send_window),
             record: Recorder::new(plan.duration(), plan.timeout),
             usage: GeneratorUse { workers: 1, ..GeneratorUse::default() },
             timeout_ns: plan.timeout.as_nanos() as u64,
@@ -293,7 +293,7 @@ impl<C: Client> Worker<C> {
         let is_before_end = |at_ns: &u64| *at_ns < self.until_ns;
         let ahead = self.source.ahead();
         if next_ns.is_some() && ahead.front().map(|first| first.at_ns) == next_ns {
-            return self.pairing.wakings(ahead).map(|at_ns| at_ns.filter(is_before_end));
+            return self.gathering.instants_ns(ahead).map(|at_ns| at_ns.filter(is_before_end));
         }
         [next_ns.filter(is_before_end), None]
     }

@@ -6,6 +6,7 @@ use super::super::retry::{Admission, Client};
 use super::super::schedule::{Arrival, Arrivals};
 use super::super::seeded::{self, Stream};
 use super::attempts::Operation;
+use super::gathering::GROUP_MAX;
 use super::lock;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -14,8 +15,8 @@ use std::sync::Mutex;
 /// The most requests that wait inside a worker. Beyond that arrivals stay in the schedule, where
 /// their intended instants are safe.
 const WAITING_MAX: usize = 1 << 20;
-/// Arrivals that can be looked at: two pairs.
-const AHEAD: usize = 4;
+/// Arrivals that can be looked at: two groups that leave together.
+const AHEAD: usize = 2 * GROUP_MAX;
 
 /// Something to send.
 #[derive(Debug, PartialEq, Eq)]
@@ -219,7 +220,7 @@ impl Source {
         if arrivals.ahead.front()?.at_ns < until_ns { arrivals.next() } else { None }
     }
 
-    /// The schedule's next few arrivals, up to two pairs.
+    /// The schedule's next few arrivals.
     pub(super) fn ahead(&self) -> &VecDeque<Arrival> {
         self.arrivals.as_ref().map_or(&self.none_ahead, |arrivals| &arrivals.ahead)
     }
