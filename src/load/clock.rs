@@ -52,10 +52,15 @@ pub(super) struct Moment {
 
 /// Two readings of the run's clock further apart than this had something else run between them.
 const MOMENT_NS: u64 = 20_000;
+const MOMENT_TRIES: u32 = 3;
 
 impl Clock {
-    /// Both clocks at this moment; `None` if the thread was held up between reading them.
+    /// Both clocks at this moment; `None` if the thread was held up each time it read them.
     pub(super) fn moment(&self) -> Option<Moment> {
+        (0..MOMENT_TRIES).find_map(|_| self.try_moment())
+    }
+
+    fn try_moment(&self) -> Option<Moment> {
         let before_ns = self.now_ns();
         let wall = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
         let run_ns = self.now_ns();
