@@ -139,10 +139,10 @@ pub struct Plan {
     pub http_version: HttpVersion,
     /// How an `https` server is trusted.
     pub tls: TlsOptions,
-    /// How late a send may be on purpose, so that several leave at one waking. None by default:
-    /// every send has a waking of its own, which is as exact as it gets. Where a sleep costs much
-    /// (some virtual machines), at tens of thousands of requests per second, `300us` halves the
-    /// generator's CPU time. What it adds is in lateness and response time, never hidden.
+    /// How late a send may be on purpose, so that several leave at one waking. Zero by default:
+    /// every send has a waking of its own, which is as exact as it gets. With more, a send waits for
+    /// those due within this time after it, and all leave when the last one is due. What that adds
+    /// is in lateness and response time, never hidden.
     pub send_window: Duration,
     /// Generator threads.
     pub workers: usize,

@@ -8,11 +8,16 @@ use super::transport::{Transport, is_not_now};
 use super::{Client, Event, Failure, READS_MAX, Readiness, Ticket, Turn};
 use std::io;
 
+/// A server that closes a connection behind a reply has done so by then.
+const CLOSE_BEHIND_NS: u64 = 50_000;
+
 /// The request under way.
 #[derive(Debug, Clone, Copy)]
 struct Busy {
     ticket: Ticket,
     variant: usize,
+    /// When the first byte was written.
+    sent_ns: u64,
     /// Bytes written.
     written: usize,
     is_written: bool,
@@ -30,6 +35,8 @@ pub(in super::super) struct Http1 {
     /// It has carried a whole reply before.
     is_reused: bool,
     is_closed: bool,
+    /// A look at the sockets from this instant on tells of a close behind the latest read.
+    tells_from_ns: u64,
 }
 
 impl Client for Http1 {
@@ -41,6 +48,7 @@ impl Client for Http1 {
             has_written: false,
             is_reused: false,
             is_closed: false,
+            tells_from_ns: 0,
         }
     }
 
@@ -58,7 +66,8 @@ impl Client for Http1 {
 
     fn start(&mut self, turn: &mut Turn<'_>, ticket: Ticket, variant: usize) {
         self.reader.restart(turn.prepared.is_head(variant));
-        let busy = Busy { ticket, variant, written: 0, is_written: false, is_answered: false };
+        let busy =
+            Busy { ticket, variant, sent_ns: 0, written: 0, is_written: false, is_answered: false };
         self.busy = Some(busy);
         match self.is_gone(turn) {
             None => self.write(turn),
@@ -91,7 +100,7 @@ impl Http1 {
     /// Why a connection that was idle can carry no request any more. A close that is already there
     /// has to be seen before the write: afterwards nothing tells it from one over the request.
     fn is_gone(&mut self, turn: &mut Turn<'_>) -> Option<io::Error> {
-        if !self.is_reused {
+        if !self.is_reused || turn.looked_ns >= self.tells_from_ns {
             return None;
         }
         match self.transport.read(turn.buffer) {
@@ -121,6 +130,7 @@ impl Http1 {
             match self.transport.write_parts(parts, busy.written) {
                 Ok(written) => {
                     if busy.written == 0 && written > 0 {
+                        busy.sent_ns = at_ns;
                         turn.events.push_back(Event::Sent { ticket: busy.ticket, at_ns });
                     }
                     busy.written += written;
@@ -142,17 +152,18 @@ impl Http1 {
     /// Reads until the socket is empty; true if it was not after [`READS_MAX`] reads. `to_end`
     /// reads on after a short read, since the end has been announced and will not be again.
     fn read(&mut self, turn: &mut Turn<'_>, to_end: bool) -> bool {
+        self.tells_from_ns = turn.looked_ns + 1;
         for _ in 0..READS_MAX {
             if self.is_closed {
                 return false;
             }
-            match self.transport.read(turn.buffer) {
-                Ok(0) => {
+            match self.transport.read_stamped(turn.buffer, turn.reception) {
+                Ok((0, _)) => {
                     self.ended(turn);
                     return false;
                 }
-                Ok(count) => {
-                    self.received(turn, count);
+                Ok((count, stamp_ns)) => {
+                    self.received(turn, count, stamp_ns);
                     let drained = count < turn.buffer.len() && self.transport.short_read_drains();
                     if drained && !to_end {
                         return false;
@@ -169,8 +180,8 @@ impl Http1 {
         true
     }
 
-    /// Takes in `count` received bytes.
-    fn received(&mut self, turn: &mut Turn<'_>, count: usize) {
+    /// Takes in `count` received bytes, and the stamp of the last of them.
+    fn received(&mut self, turn: &mut Turn<'_>, count: usize, stamp_ns: Option<u64>) {
         let Some(busy) = &mut self.busy else {
             // Bytes that nobody asked for: the next reply could not be told from them.
             self.is_closed = true;
@@ -178,11 +189,11 @@ impl Http1 {
         };
         busy.is_answered = true;
         match self.reader.feed(&turn.buffer[..count]) {
-            Ok(Fed::More) => {}
+            Ok(Fed::More) => turn.reception.is_in_pieces = true,
             Ok(Fed::Done(used)) => {
                 // A reply before the request was all written leaves a broken conversation.
                 self.is_closed = used < count || !self.reader.keeps_alive() || !busy.is_written;
-                self.replied(turn);
+                self.replied(turn, stamp_ns);
             }
             Err(fault) => {
                 let ticket = busy.ticket;
@@ -194,10 +205,11 @@ impl Http1 {
         }
     }
 
-    fn replied(&mut self, turn: &mut Turn<'_>) {
+    fn replied(&mut self, turn: &mut Turn<'_>, stamp_ns: Option<u64>) {
         if let Some(busy) = self.busy.take() {
             self.is_reused = true;
-            let at_ns = turn.clock.now_ns();
+            let at_ns = turn.reception.came_ns(turn.clock, stamp_ns, busy.sent_ns);
+            self.tells_from_ns = self.tells_from_ns.min(at_ns + CLOSE_BEHIND_NS);
             let facts = self.reader.facts().clone();
             turn.events.push_back(Event::Replied { ticket: busy.ticket, at_ns, facts });
         }
@@ -207,7 +219,8 @@ impl Http1 {
     fn ended(&mut self, turn: &mut Turn<'_>) {
         self.is_closed = true;
         if self.busy.is_some_and(|busy| busy.is_answered) && self.reader.end() {
-            self.replied(turn);
+            // The end itself carries no stamp.
+            self.replied(turn, None);
         } else {
             let error = io::Error::new(
                 io::ErrorKind::UnexpectedEof,

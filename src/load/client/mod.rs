@@ -12,12 +12,14 @@
 pub(super) mod http1;
 pub(super) mod http2;
 pub(super) mod prepared;
+pub(super) mod reception;
 mod reply;
 pub(super) mod transport;
 
 use super::classify::ReplyFacts;
 use super::clock::Clock;
 use prepared::Prepared;
+use reception::Reception;
 use std::collections::VecDeque;
 use transport::Transport;
 
@@ -41,10 +43,14 @@ pub(super) struct Turn<'a> {
     pub(super) clock: &'a Clock,
     /// Where received bytes go first.
     pub(super) buffer: &'a mut [u8],
+    /// What tells when they came.
+    pub(super) reception: &'a mut Reception,
     /// The requests.
     pub(super) prepared: &'a Prepared,
     /// What happened, for the worker.
     pub(super) events: &'a mut VecDeque<Event>,
+    /// All that sockets had to tell at this instant has been told, or is being told by this call.
+    pub(super) looked_ns: u64,
 }
 
 /// What happened to a request.

@@ -78,6 +78,13 @@ impl Prepared {
         [&request.head, key, &request.tail]
     }
 
+    /// Length of the longest HTTP/1.1 request.
+    pub(in super::super) fn longest_bytes(&self) -> usize {
+        let key = self.key_lines.iter().map(Vec::len).max().unwrap_or(0);
+        let rest = self.http1.iter().map(|request| request.head.len() + request.tail.len()).max();
+        key + rest.unwrap_or(0)
+    }
+
     /// Whether the variant is a HEAD request.
     pub(super) fn is_head(&self, variant: usize) -> bool {
         self.http1[variant / self.keys].is_head

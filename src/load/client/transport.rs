@@ -1,5 +1,6 @@
 //! Bytes over a non-blocking socket, plain or in TLS, alike to the protocol above.
 
+use super::reception::Reception;
 use mio::net::TcpStream;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection};
@@ -72,13 +73,21 @@ impl Transport {
             Self::Plain(socket) => socket.read(buffer),
             Self::Tls(stream) => stream.read(buffer),
         };
-        match read {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
-            Err(error) if error.kind() == io::ErrorKind::NotConnected => {
-                Err(io::ErrorKind::WouldBlock.into())
-            }
-            other => other,
-        }
+        as_stream(read, 0)
+    }
+
+    /// Reads as [`Self::read`] does, and the kernel's stamp of when the bytes came, if there is one:
+    /// nanoseconds of the wall clock.
+    pub(super) fn read_stamped(
+        &mut self,
+        buffer: &mut [u8],
+        reception: &mut Reception,
+    ) -> io::Result<(usize, Option<u64>)> {
+        let read = match self {
+            Self::Plain(socket) => reception.read(socket, buffer),
+            Self::Tls(stream) => stream.read(buffer).map(|count| (count, None)),
+        };
+        as_stream(read, (0, None))
     }
 
     /// Whether a read that did not fill its buffer has emptied the socket.
@@ -164,6 +173,18 @@ impl TlsStream {
             }
         }
         Ok(())
+    }
+}
+
+/// A read's result as the protocols want it: `end` where TLS was cut off, and would-block where some
+/// systems say that the socket is still connecting.
+fn as_stream<T>(read: io::Result<T>, end: T) -> io::Result<T> {
+    match read {
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(end),
+        Err(error) if error.kind() == io::ErrorKind::NotConnected => {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+        other => other,
     }
 }
 

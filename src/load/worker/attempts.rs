@@ -71,16 +71,18 @@ pub(super) struct Attempts {
     free: Vec<u32>,
     oldest: u32,
     newest: u32,
+    unsent: usize,
 }
 
 impl Attempts {
     /// None.
     pub(super) fn new() -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), oldest: NONE, newest: NONE }
+        Self { slots: Vec::new(), free: Vec::new(), oldest: NONE, newest: NONE, unsent: 0 }
     }
 
     /// Adds a request as the newest.
     pub(super) fn insert(&mut self, attempt: Attempt) -> Ticket {
+        self.unsent += usize::from(attempt.sent_ns.is_none());
         let slot = Slot { attempt: Some(attempt), older: self.newest, newer: NONE };
         let ticket = match self.free.pop() {
             Some(ticket) => {
@@ -114,7 +116,26 @@ impl Attempts {
             newer => self.slots[newer as usize].older = older,
         }
         self.free.push(ticket);
+        self.unsent -= usize::from(attempt.sent_ns.is_none());
         Some(attempt)
+    }
+
+    /// Notes when a request's first byte was written, the first time that one is. What is changed is
+    /// handed back.
+    pub(super) fn sent(&mut self, ticket: Ticket, at_ns: u64) -> Option<&Attempt> {
+        let attempt = self.slots.get_mut(ticket as usize)?.attempt.as_mut()?;
+        if attempt.sent_ns.is_some() {
+            // On its second connection: its service time counts from the first.
+            return None;
+        }
+        attempt.sent_ns = Some(at_ns);
+        self.unsent -= 1;
+        Some(attempt)
+    }
+
+    /// Requests of which no byte was written yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.unsent
     }
 
     /// A request.

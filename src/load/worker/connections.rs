@@ -1,5 +1,6 @@
 //! A worker's dealings with its connections: opening them, giving them requests, hearing from them.
 
+use super::super::client::reception::ask_for_stamps;
 use super::super::client::transport::Transport;
 use super::super::client::{Client, Failure, Readiness, Ticket, Turn};
 use super::super::sleep::TIMER;
@@ -47,6 +48,9 @@ impl<C: Client> Worker<C> {
         let mut socket = TcpStream::connect(self.job.address)?;
         // A request is one write; waiting for more would only delay it.
         socket.set_nodelay(true)?;
+        if self.wants_stamps {
+            ask_for_stamps(&socket);
+        }
         let slot = self.pool.reserve();
         let registry = self.sleeper.registry();
         let both = Interest::READABLE | Interest::WRITABLE;
@@ -81,8 +85,10 @@ impl<C: Client> Worker<C> {
         let mut turn = Turn {
             clock: &self.job.clock,
             buffer: &mut self.buffer,
+            reception: &mut self.reception,
             prepared: &self.job.prepared,
             events: &mut self.events,
+            looked_ns: self.sleeper.looked_ns(),
         };
         Some(call(client, &mut turn))
     }

@@ -24,12 +24,7 @@ impl<C: Client> Worker<C> {
 
     fn sent(&mut self, ticket: Ticket, at_ns: u64) {
         let is_closed_loop = self.source.is_closed_loop();
-        let Some(attempt) = self.attempts.get_mut(ticket) else { return };
-        if attempt.sent_ns.is_some() {
-            // On its second connection: its service time counts from the first.
-            return;
-        }
-        attempt.sent_ns = Some(at_ns);
+        let Some(attempt) = self.attempts.sent(ticket, at_ns) else { return };
         let acted_ns = if attempt.awaits_server { attempt.began_ns } else { at_ns };
         let lateness_ns = acted_ns.saturating_sub(attempt.intended_ns);
         self.record.sent((!is_closed_loop).then_some(lateness_ns));

@@ -17,20 +17,23 @@
 mod attempts;
 mod connections;
 mod ended;
+mod gathering;
 mod pool;
 mod source;
 
 use super::client::prepared::Prepared;
+use super::client::reception::Reception;
 use super::client::transport::TlsTarget;
 use super::client::{Client, Event, READ_BUFFER_BYTES, Ticket};
 use super::clock::Clock;
 use super::live::{LiveCounts, StopFlag};
-use super::plan::{DRAIN_MAX, Plan};
+use super::plan::{DRAIN_MAX, HttpVersion, Pace, Plan};
 use super::record::Recorder;
 use super::recording::{GeneratorUse, Recording};
-use super::retry;
+use super::retry::{self, RetryModel};
 use super::sleep::{SLEEP_MAX_NS, Sleeper};
 use attempts::{Attempt, Attempts, Operation, Place};
+use gathering::Gathering;
 use pool::Pool;
 use source::{Next, Source};
 use std::collections::VecDeque;
@@ -43,6 +46,10 @@ use std::time::Duration;
 const STARTS_MAX: usize = 128;
 /// How long a closed loop waits before it opens connections again after one failed.
 const REOPEN_PAUSE_NS: u64 = 10_000_000;
+/// How long replies are read at once after one came in pieces.
+const PROMPT_NS: u64 = 1_000_000_000;
+/// Requests longer than this may take several writes, between which the loop must not doze.
+const DOZE_REQUEST_BYTES_MAX: usize = 8 * 1024;
 /// The longest wait for outstanding replies after Ctrl-C.
 const DRAIN_INTERRUPTED: Duration = Duration::from_secs(1);
 
@@ -86,6 +93,12 @@ pub(super) struct Worker<C> {
     stale: Vec<Ticket>,
     events: VecDeque<Event>,
     buffer: Box<[u8]>,
+    reception: Reception,
+    /// Whether sockets are to say when bytes came.
+    wants_stamps: bool,
+    /// Replies are read at once until then.
+    prompt_until_ns: u64,
+    gathering: Gathering,
     record: Recorder,
     usage: GeneratorUse,
     timeout_ns: u64,
@@ -107,7 +120,7 @@ impl<C: Client> Worker<C> {
         let until_ns = plan.duration().as_nanos() as u64;
         let drain_ns = plan.timeout.min(DRAIN_MAX).as_nanos() as u64;
         Ok(Self {
-            sleeper: Sleeper::new(plan.send_window)?,
+            sleeper: Sleeper::new(job.clock)?,
             source: Source::new(plan, job.part, job.of),
             attempts: Attempts::new(),
             backlog: VecDeque::new(),
@@ -116,6 +129,10 @@ impl<C: Client> Worker<C> {
             stale: Vec::new(),
             events: VecDeque::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
+            reception: Reception::new(),
+            wants_stamps: wants_stamps(plan, &job.prepared),
+            prompt_until_ns: 0,
+            gathering: Gathering::new(plan.send_window),
             record: Recorder::new(plan.duration(), plan.timeout),
             usage: GeneratorUse { workers: 1, ..GeneratorUse::default() },
             timeout_ns: plan.timeout.as_nanos() as u64,
@@ -147,9 +164,10 @@ impl<C: Client> Worker<C> {
             if is_behind || !self.again.is_empty() {
                 self.sleeper.look()?;
             } else {
-                let send_ns = self.next_send_ns();
+                let sends_ns = self.next_sends_ns();
                 let other_ns = self.next_other_ns(now_ns);
-                self.sleeper.sleep(&self.job.clock, send_ns, other_ns)?;
+                let may_doze = self.may_doze(now_ns);
+                self.sleeper.sleep(sends_ns, other_ns, may_doze)?;
             }
             self.go_on();
         }
@@ -269,9 +287,28 @@ impl<C: Client> Worker<C> {
         }
     }
 
-    /// The next instant at which something is to be sent.
-    fn next_send_ns(&mut self) -> Option<u64> {
-        self.source.next_ns(self.backlog.len()).filter(|at_ns| *at_ns < self.until_ns)
+    /// The next two instants to wake at for sending.
+    fn next_sends_ns(&mut self) -> [Option<u64>; 2] {
+        let next_ns = self.source.next_ns(self.backlog.len());
+        let is_before_end = |at_ns: &u64| *at_ns < self.until_ns;
+        let ahead = self.source.ahead();
+        if next_ns.is_some() && ahead.front().map(|first| first.at_ns) == next_ns {
+            return self.gathering.instants_ns(ahead).map(|at_ns| at_ns.filter(is_before_end));
+        }
+        [next_ns.filter(is_before_end), None]
+    }
+
+    /// Whether replies can wait until the next send, since sockets say when they came and nothing
+    /// else waits for them: no retry, no request still to be written, no reply that comes in pieces,
+    /// which a server may want to see acknowledged or taken before it goes on.
+    fn may_doze(&mut self, now_ns: u64) -> bool {
+        if std::mem::take(&mut self.reception.is_in_pieces) {
+            self.prompt_until_ns = now_ns + PROMPT_NS;
+        }
+        self.wants_stamps
+            && self.reception.is_stamped
+            && self.attempts.unsent() == 0
+            && now_ns >= self.prompt_until_ns
     }
 
     /// The next instant at which something else is to be done.
@@ -301,6 +338,16 @@ impl<C: Client> Worker<C> {
         }
         self.attempts.is_empty() && !self.source.has_more(now_ns, self.until_ns)
     }
+}
+
+/// Whether replies are timed by the kernel's stamps: in an open loop, where they can then wait to be
+/// read. In a closed loop each reply is waited for, and a stamp would only cost.
+fn wants_stamps(plan: &Plan, prepared: &Prepared) -> bool {
+    matches!(plan.pace, Pace::Open(_))
+        && plan.http_version == HttpVersion::Http1
+        && !plan.target.tls
+        && plan.retry == RetryModel::None
+        && prepared.longest_bytes() <= DOZE_REQUEST_BYTES_MAX
 }
 
 /// A retry client behind its lock; a panic elsewhere left it as it was before a call.

@@ -6,15 +6,17 @@ use super::super::retry::{Admission, Client};
 use super::super::schedule::{Arrival, Arrivals};
 use super::super::seeded::{self, Stream};
 use super::attempts::Operation;
+use super::gathering::GROUP_MAX;
 use super::lock;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::iter::Peekable;
 use std::sync::Mutex;
 
 /// The most requests that wait inside a worker. Beyond that arrivals stay in the schedule, where
 /// their intended instants are safe.
 const WAITING_MAX: usize = 1 << 20;
+/// Arrivals that can be looked at: two groups that leave together.
+const AHEAD: usize = 2 * GROUP_MAX;
 
 /// Something to send.
 #[derive(Debug, PartialEq, Eq)]
@@ -57,11 +59,30 @@ struct Held {
     ask_ns: u64,
 }
 
+/// Arrivals, the next few of which can be looked at.
+#[derive(Debug)]
+struct Upcoming {
+    ahead: VecDeque<Arrival>,
+    rest: Arrivals,
+}
+
+impl Upcoming {
+    fn new(mut rest: Arrivals) -> Self {
+        Self { ahead: rest.by_ref().take(AHEAD).collect(), rest }
+    }
+
+    fn next(&mut self) -> Option<Arrival> {
+        self.ahead.extend(self.rest.next());
+        self.ahead.pop_front()
+    }
+}
+
 /// Where a worker's requests come from.
 #[derive(Debug)]
 pub(super) struct Source {
     /// `None` in a closed loop.
-    arrivals: Option<Peekable<Arrivals>>,
+    arrivals: Option<Upcoming>,
+    none_ahead: VecDeque<Arrival>,
     /// The next index of a closed loop, and the step to the one after.
     closed_index: u64,
     closed_step: u64,
@@ -79,7 +100,7 @@ impl Source {
     /// The part `part` of `of` of a plan's requests.
     pub(super) fn new(plan: &Plan, part: usize, of: usize) -> Self {
         let arrivals = match &plan.pace {
-            Pace::Open(schedule) => Some(schedule.arrivals(part, of).peekable()),
+            Pace::Open(schedule) => Some(Upcoming::new(schedule.arrivals(part, of))),
             Pace::Closed { .. } => None,
         };
         let mut sum = 0.0;
@@ -89,6 +110,7 @@ impl Source {
         });
         Self {
             arrivals,
+            none_ahead: VecDeque::new(),
             closed_index: part as u64,
             closed_step: of as u64,
             retries: BinaryHeap::new(),
@@ -194,7 +216,13 @@ impl Source {
 
     /// The schedule's next arrival before `until_ns`, due or not.
     pub(super) fn next_arrival(&mut self, until_ns: u64) -> Option<Arrival> {
-        self.arrivals.as_mut()?.next_if(|arrival| arrival.at_ns < until_ns)
+        let arrivals = self.arrivals.as_mut()?;
+        if arrivals.ahead.front()?.at_ns < until_ns { arrivals.next() } else { None }
+    }
+
+    /// The schedule's next few arrivals.
+    pub(super) fn ahead(&self) -> &VecDeque<Arrival> {
+        self.arrivals.as_ref().map_or(&self.none_ahead, |arrivals| &arrivals.ahead)
     }
 
     /// Gives up what clients hold back.
@@ -208,11 +236,11 @@ impl Source {
         std::mem::take(&mut self.retries).into_iter().map(|Reverse(Delayed(it))| it).collect()
     }
 
-    fn arrival_ns(&mut self, waiting: usize) -> Option<u64> {
+    fn arrival_ns(&self, waiting: usize) -> Option<u64> {
         if waiting + self.held_count >= WAITING_MAX {
             return None;
         }
-        self.arrivals.as_mut()?.peek().map(|arrival| arrival.at_ns)
+        self.arrivals.as_ref()?.ahead.front().map(|arrival| arrival.at_ns)
     }
 
     fn retry_ns(&self) -> Option<u64> {

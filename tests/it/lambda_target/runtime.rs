@@ -116,7 +116,8 @@ fn triton_client_with_every_element_type() {
 /// What a test build has beside its program would take a minute to compress.
 fn stripped_program(folder: &Path) -> PathBuf {
     let path = folder.join("gwtf-runtime");
-    let strip = Command::new("strip").args([env!("CARGO_BIN_EXE_gwtf-runtime"), "-o"]).arg(&path);
+    let mut strip = Command::new("strip");
+    strip.args([env!("CARGO_BIN_EXE_gwtf-runtime"), "-o"]).arg(&path);
     assert!(strip.status().unwrap().success());
     path
 }
