@@ -70,6 +70,20 @@ async fn the_functions_timeout_ends_the_sandbox_with_all_it_started() {
     assert_eq!(fleet.stats().timeouts, 1);
 }
 
+/// An invocation's time ends with it, and is not held against those that follow.
+#[tokio::test]
+async fn a_sandbox_outlives_the_deadlines_of_invocations_that_kept_them() {
+    let mut function = Function::new();
+    function.options.timeout = Duration::from_secs(1);
+    let fleet = function.start();
+    let first = pid(&fleet).await;
+    let begun = std::time::Instant::now();
+    while begun.elapsed() < 2 * function.options.timeout {
+        assert_eq!(pid(&fleet).await, first);
+    }
+    assert_eq!((fleet.stats().timeouts, fleet.stats().cold_starts), (0, 1));
+}
+
 #[tokio::test]
 async fn an_init_that_overruns_is_done_again_under_the_functions_timeout() {
     let mut function = Function::new();
