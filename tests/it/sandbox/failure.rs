@@ -5,6 +5,7 @@ use gwtf::gateway::sandbox::{Enforced, Error, Fleet, InvokeError, InvokeRequest}
 use serde_json::{Value, json};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Type and message of a function error, without the request's id.
@@ -138,6 +139,42 @@ async fn a_program_that_cannot_be_executed_is_named_so() {
     fs_err::remove_file(function.task_root().join("bootstrap")).unwrap();
     let refused = Fleet::start(function.options.clone());
     assert!(matches!(refused.err(), Some(Error::NoBootstrap { .. })));
+}
+
+/// What was made for a program that then cannot be started goes with it.
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_control_group() {
+    let mut function = Function::new();
+    function.options.environment.insert("OWN".into(), "no\0text".into());
+    let fleet = function.start();
+    let error = ask(&fleet, json!({})).await.unwrap_err();
+    assert_eq!(failed(error).0, "Runtime.InvalidEntrypoint");
+    let own = format!("gwtf-{}-", std::process::id());
+    let groups = || {
+        ["cpu", "memory", "."].map(|controller| {
+            let root = Path::new("/sys/fs/cgroup").join(controller);
+            folders_named(&root, &own, 3)
+        })
+    };
+    let held = fleet.limits().memory == Enforced::Held;
+    assert_eq!(groups().concat().is_empty(), !held, "the fleet has its folders");
+    fleet.drain(Duration::ZERO).await;
+    assert_eq!(groups().concat(), Vec::<PathBuf>::new());
+}
+
+/// Folders below `root`, to this depth, whose names begin so.
+fn folders_named(root: &Path, begin: &str, depth: u32) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(root).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut found = Vec::new();
+    for folder in folders {
+        match folder.file_name().to_string_lossy().starts_with(begin) {
+            true => found.push(folder.path()),
+            false if depth > 1 => found.extend(folders_named(&folder.path(), begin, depth - 1)),
+            false => {}
+        }
+    }
+    found
 }
 
 /// On Lambda the kernel kills a function that takes more than its memory.
