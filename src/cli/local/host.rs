@@ -3,6 +3,7 @@
 use crate::error::{Exit, Failure};
 use crate::load::open_files;
 use crate::serve::http::{Answer, HostOptions, serve};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::thread::JoinHandle;
@@ -23,6 +24,12 @@ pub(in crate::cli) fn host_options() -> HostOptions {
     HostOptions { connections_max: usual.connections_max.min(room.max(1)), ..usual }
 }
 
+/// What a host serves.
+pub(in crate::cli) trait Hosting: Answer {
+    /// Lets what still runs behind it end, after the last reply.
+    fn end(&self) -> impl Future<Output = ()> + Send;
+}
+
 /// An HTTP host that runs until it is stopped.
 pub(in crate::cli) struct Hosted {
     address: SocketAddr,
@@ -33,7 +40,7 @@ pub(in crate::cli) struct Hosted {
 impl Hosted {
     /// Listens on `address` (port 0: any free one) and serves with this many threads what `answer`
     /// makes, in the runtime that serves it.
-    pub(in crate::cli) fn start<A: Answer>(
+    pub(in crate::cli) fn start<A: Hosting>(
         address: SocketAddr,
         answer: impl FnOnce() -> Result<A, Failure>,
         options: HostOptions,
@@ -75,7 +82,10 @@ impl Hosted {
                     let stop = async move { drop(stopped.await) };
                     // On a worker thread: the blocked thread is no worker, and every accept
                     // would cross threads.
-                    tokio::spawn(serve(listener, answer, options, stop)).await.unwrap_or(false)
+                    let served = tokio::spawn(serve(listener, answer.clone(), options, stop));
+                    let drained = served.await.unwrap_or(false);
+                    answer.end().await;
+                    drained
                 })
             })
             .map_err(machine)?;

@@ -3,6 +3,7 @@
 use super::super::Context;
 use super::super::package::{Prepared, Wanted};
 use super::loaded::UNRELEASED;
+use super::upstream::Backend;
 use super::{FunctionArgs, FunctionChoice, FunctionLog, Served};
 use crate::config::{Function, Settings, Target, Unenforced};
 use crate::error::Failure;
@@ -19,6 +20,10 @@ use crate::spec::{Integration, Version};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long functions may go on that no client waits for any more.
+const END_GRACE: Duration = Duration::from_secs(5);
 
 /// An artefact and how it is to run. Nothing of it runs yet.
 pub(in crate::cli) struct Packaged {
@@ -156,6 +161,16 @@ impl Sandboxes {
 
 /// The twin's integration.
 pub(in crate::cli) type SandboxUpstream = LambdaProxy<Sandboxes>;
+
+impl Backend for SandboxUpstream {
+    async fn end(&self) {
+        self.0.fleet.drain(END_GRACE).await;
+    }
+
+    fn kill(&self) {
+        self.0.fleet.kill();
+    }
+}
 
 impl Functions for Sandboxes {
     async fn invoke(
