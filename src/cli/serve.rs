@@ -213,6 +213,7 @@ impl Serving<'_> {
     fn behind_twin<U: Backend>(
         &self,
         served: &Served<'_>,
+        sandboxes_max: u32,
         upstream: impl FnOnce() -> Result<Arc<U>, Failure>,
         interrupts: &Receiver<()>,
         meanwhile: impl FnOnce(&Twin, &U),
@@ -232,7 +233,8 @@ impl Serving<'_> {
             made = Some(Arc::clone(&upstream));
             Ok(Front { twin: Arc::clone(&twin), upstream })
         };
-        let hosted = Hosted::start(self.address(), front, local::host_options(), local::cores())?;
+        let options = local::host_options(sandboxes_max);
+        let hosted = Hosted::start(self.address(), front, options, local::cores())?;
         self.announce(&hosted, served)?;
         let upstream = made.expect("a host that runs has been given its upstream");
         meanwhile(&twin, &upstream);

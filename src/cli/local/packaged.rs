@@ -10,7 +10,8 @@ use crate::error::Failure;
 use crate::gateway::IntegrationError;
 use crate::gateway::lambda_proxy::{FunctionCall, FunctionReply, Functions, LambdaProxy};
 use crate::gateway::sandbox::{
-    ColdStarts, Direction, Fleet, FunctionOptions, InvokeError, InvokeRequest, Log,
+    ACCOUNT_CONCURRENCY, ColdStarts, Direction, Fleet, FunctionOptions, InvokeError, InvokeRequest,
+    Log,
 };
 use crate::model::Signature;
 use crate::package::unpack::TaskRoot;
@@ -97,6 +98,11 @@ impl Packaged {
     /// How its function runs.
     pub(in crate::cli) fn function(&self) -> Function {
         self.choice.function
+    }
+
+    /// Most sandboxes at once.
+    pub(in crate::cli) fn sandboxes_max(&self) -> u32 {
+        self.choice.function.reserved_concurrency.unwrap_or(ACCOUNT_CONCURRENCY)
     }
 
     /// Whether cold starts are played, not made.
