@@ -3,12 +3,14 @@
 mod function;
 mod releases;
 
-use super::local::{self, Front, FunctionArgs, Hosted, Overrides, PoolChoice, Served, contract};
+use super::local::{
+    self, Backend, Front, FunctionArgs, Hosted, Overrides, PoolChoice, Served, contract,
+};
 use super::{Context, unenforced_parser};
 use crate::config::{Settings, Target, Unenforced};
 use crate::error::{Exit, Failure};
+use crate::gateway::Twin;
 use crate::gateway::access_log::{FileSink, FileSinkStatus};
-use crate::gateway::{Twin, Upstream};
 use crate::runtime::Batching;
 use crate::spec::{ApiKey, Auth, Throttle};
 use serde_json::json;
@@ -208,9 +210,10 @@ impl Serving<'_> {
     }
 
     /// Puts the twin in front of what `upstream` makes, and `meanwhile` waits until it is to stop.
-    fn behind_twin<U: Upstream + Send + Sync + 'static>(
+    fn behind_twin<U: Backend>(
         &self,
         served: &Served<'_>,
+        sandboxes_max: u32,
         upstream: impl FnOnce() -> Result<Arc<U>, Failure>,
         interrupts: &Receiver<()>,
         meanwhile: impl FnOnce(&Twin, &U),
@@ -230,10 +233,15 @@ impl Serving<'_> {
             made = Some(Arc::clone(&upstream));
             Ok(Front { twin: Arc::clone(&twin), upstream })
         };
-        let hosted = Hosted::start(self.address(), front, local::host_options(), local::cores())?;
+        let options = local::host_options(sandboxes_max);
+        let hosted = Hosted::start(self.address(), front, options, local::cores())?;
         self.announce(&hosted, served)?;
-        meanwhile(&twin, &made.expect("a host that runs has been given its upstream"));
+        let upstream = made.expect("a host that runs has been given its upstream");
+        meanwhile(&twin, &upstream);
         let exit = self.drain(hosted, interrupts);
+        if exit == Exit::Interrupted {
+            upstream.kill();
+        }
         if let Some(log) = log {
             log.flush();
             self.say_lost_lines(&log.status());

@@ -1,7 +1,7 @@
 //! An unpacked artefact, and loading what lies in it.
 //!
-//! `spec::artefact` has the layout. Whoever made the artefact may have made it wrong, so its
-//! manifest is untrusted: bounded, its paths stay inside the root, its names fit routes and headers.
+//! `spec::artefact` has the layout and checks the manifest; what the environment puts above it is
+//! checked here.
 
 use crate::error::chain;
 use crate::model::{Signature, TensorSpec};
@@ -10,12 +10,9 @@ use crate::runtime::{
     Engine, EngineError, Library, OpenError, Origin, Pool, PoolOptions, Session, SessionOptions,
 };
 use crate::spec::ArtefactManifest;
-use crate::spec::artefact::{Architecture, MANIFEST_BYTES_MAX, MANIFEST_FILE, SCHEMA};
+use crate::spec::artefact::{Architecture, MANIFEST_BYTES_MAX, MANIFEST_FILE, is_name};
 use std::io::Read as _;
-use std::path::{Component, Path, PathBuf};
-
-/// Longest name of an endpoint, characters.
-const ENDPOINT_CHARS_MAX: usize = 64;
+use std::path::{Path, PathBuf};
 
 /// An artefact whose manifest has been read.
 #[derive(Debug, Clone)]
@@ -201,23 +198,10 @@ fn read_bounded(path: &Path) -> std::io::Result<Vec<u8>> {
 }
 
 fn manifest(bytes: &[u8], overrides: Overrides) -> Result<ArtefactManifest, String> {
-    if bytes.len() as u64 > MANIFEST_BYTES_MAX {
-        return Err(format!("it is longer than {MANIFEST_BYTES_MAX} bytes"));
-    }
-    let mut manifest: ArtefactManifest =
-        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
-    if manifest.schema != SCHEMA {
-        return Err(format!("its schema is `{}`, not `{SCHEMA}`", manifest.schema));
-    }
-    if own_architecture() != Some(manifest.architecture) {
+    let mut manifest = ArtefactManifest::parse(bytes).map_err(|error| error.to_string())?;
+    if Architecture::host() != Some(manifest.architecture) {
         let own = std::env::consts::ARCH;
         return Err(format!("it is for {}, this program for {own}", manifest.architecture));
-    }
-    for path in [&manifest.model, &manifest.onnxruntime] {
-        let inside = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-        if path.is_empty() || !inside {
-            return Err(format!("`{path}` is no path inside the artefact"));
-        }
     }
     manifest.version = overrides.version.unwrap_or(manifest.version);
     manifest.endpoint = overrides.endpoint.unwrap_or(manifest.endpoint);
@@ -226,20 +210,6 @@ fn manifest(bytes: &[u8], overrides: Overrides) -> Result<ArtefactManifest, Stri
         return Err(format!("`{}` is no name of an endpoint", manifest.endpoint));
     }
     Ok(manifest)
-}
-
-fn own_architecture() -> Option<Architecture> {
-    match std::env::consts::ARCH {
-        "x86_64" => Some(Architecture::X86_64),
-        "aarch64" => Some(Architecture::Arm64),
-        _ => None,
-    }
-}
-
-/// Whether the text fits into a path and a header.
-fn is_name(text: &str) -> bool {
-    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
-    (1..=ENDPOINT_CHARS_MAX).contains(&text.len()) && text.chars().all(inside)
 }
 
 #[cfg(test)]

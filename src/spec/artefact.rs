@@ -14,6 +14,7 @@ use crate::model::{Digest, Signature};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::path::{Component, Path};
 
 /// The program, at the artefact's root; the name is Lambda's (developer guide, "Building a custom
 /// runtime").
@@ -32,6 +33,9 @@ pub const TASK_ROOT: &str = "/var/task";
 pub const SCHEMA: &str = "gwtf.artefact/v1";
 /// Largest manifest read, bytes.
 pub const MANIFEST_BYTES_MAX: u64 = 4 << 20;
+
+/// Longest endpoint name and version tag, characters; both stand in paths and headers.
+const NAME_CHARS_MAX: usize = 64;
 
 /// Instruction set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -93,4 +97,96 @@ pub struct ArtefactManifest {
     pub onnxruntime_version: String,
     /// Inputs and outputs as the model file declares them.
     pub signature: Signature,
+}
+
+/// What is wrong with a manifest; the end of a sentence about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ManifestError(String);
+
+impl ArtefactManifest {
+    /// Reads the text of a manifest. Whoever made the artefact may have made it wrong: it is
+    /// bounded, its names fit routes and headers, its paths stay inside the artefact. Whether this
+    /// machine can run it is another question.
+    ///
+    /// # Errors
+    /// It is none of these, or no JSON of [`SCHEMA`].
+    pub fn parse(text: &[u8]) -> Result<Self, ManifestError> {
+        if text.len() as u64 > MANIFEST_BYTES_MAX {
+            return Err(ManifestError(format!("it is longer than {MANIFEST_BYTES_MAX} bytes")));
+        }
+        let manifest: Self =
+            serde_json::from_slice(text).map_err(|error| ManifestError(error.to_string()))?;
+        if manifest.schema != SCHEMA {
+            return Err(ManifestError(format!("its schema is not `{SCHEMA}`")));
+        }
+        for (what, name) in [("endpoint", &manifest.endpoint), ("version", &manifest.version)] {
+            if !is_name(name) {
+                return Err(ManifestError(format!("its {what} is no name")));
+            }
+        }
+        for (what, path) in [("model", &manifest.model), ("onnxruntime", &manifest.onnxruntime)] {
+            if !is_inside(path) {
+                return Err(ManifestError(format!("its {what} is no path inside the artefact")));
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+/// Whether a text can be the name of an endpoint or a version: it fits into a path and a header.
+pub fn is_name(text: &str) -> bool {
+    let inside = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    (1..=NAME_CHARS_MAX).contains(&text.len()) && text.chars().all(inside)
+}
+
+fn is_inside(path: &str) -> bool {
+    let is_name = |part| matches!(part, Component::Normal(_));
+    !path.is_empty() && Path::new(path).components().all(is_name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn document() -> Value {
+        json!({
+            "schema": SCHEMA,
+            "endpoint": "iris",
+            "version": "v3",
+            "architecture": "arm64",
+            "model": "model/model.onnx",
+            "model_digest": "00".repeat(32),
+            "optimized": false,
+            "onnxruntime": "lib/libonnxruntime.so.1.32.0",
+            "onnxruntime_version": "1.32.0",
+            "signature": {"inputs": [], "outputs": []},
+        })
+    }
+
+    #[test]
+    fn what_is_no_manifest_is_refused_with_its_reason() {
+        let good = ArtefactManifest::parse(document().to_string().as_bytes()).unwrap();
+        assert_eq!((good.endpoint.as_str(), good.version.as_str()), ("iris", "v3"));
+        for (key, value, reason) in [
+            ("schema", json!("gwtf.artefact/v2"), "its schema is"),
+            ("architecture", json!("mips"), "unknown variant"),
+            ("model", json!("/etc/passwd"), "its model is no path inside"),
+            ("model", json!("model/../../secret"), "its model is no path inside"),
+            ("onnxruntime", json!(""), "its onnxruntime is no path inside"),
+            ("version", json!("v1\r\nx: y"), "its version is no name"),
+            ("endpoint", json!("a/b"), "its endpoint is no name"),
+            ("endpoint", json!(""), "its endpoint is no name"),
+            ("endpoint", json!("x".repeat(65)), "its endpoint is no name"),
+            ("surprise", json!(1), "unknown field"),
+        ] {
+            let mut document = document();
+            document[key] = value;
+            let error = ArtefactManifest::parse(document.to_string().as_bytes()).unwrap_err();
+            assert!(error.to_string().contains(reason), "{key}: {error}");
+        }
+        let long = vec![b' '; usize::try_from(MANIFEST_BYTES_MAX).unwrap() + 1];
+        assert!(ArtefactManifest::parse(&long).unwrap_err().to_string().contains("longer than"));
+    }
 }

@@ -5,7 +5,7 @@ mod concurrency;
 /// Crashes, hangs, time and memory that run out, programs that cannot start.
 mod failure;
 /// A function's folder, its fleet, its lines.
-mod function;
+pub(crate) mod function;
 /// `gwtf-runtime` in a sandbox; the program killed.
 mod program;
 /// The Runtime API under a runtime that does not keep to it; AWS's emulator beside it.

@@ -3,10 +3,9 @@
 use super::backing::Backing;
 use super::requests::{self, Payload};
 use super::{Args, Context};
-use crate::cli::local::{self, Front, Hosted, LocalUpstream, Overrides, contract};
+use crate::cli::local::{self, Front, Hosted, LocalUpstream, Overrides, Room, contract};
 use crate::console::Console;
 use crate::error::{Exit, Failure};
-use crate::load::open_files;
 use crate::load::plan::{CONNECTIONS_MAX, Plan};
 use crate::serve::http::HostOptions;
 use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
@@ -45,6 +44,16 @@ struct LocalPlace {
     contract: Gateway,
     overrides: Overrides,
     seed: u64,
+}
+
+impl LocalPlace {
+    /// The open files of these connections: both ends are in this process. A client has one sandbox
+    /// at most.
+    fn room(&self, connections: usize) -> Room {
+        let connections = connections.min(CONNECTIONS_MAX);
+        let clients = u32::try_from(connections).unwrap_or(u32::MAX);
+        local::connections_room(connections, 2, self.backing.sandboxes_max().min(clients))
+    }
 }
 
 /// A target that takes requests until it is stopped.
@@ -150,8 +159,7 @@ impl Aim {
             Place::Url(url) => return Ok(Running::Url(url.clone())),
             Place::Local(place) => place,
         };
-        let needed = 2 * connections.min(CONNECTIONS_MAX) as u64 + local::OPEN_FILES_BESIDE;
-        let limit = open_files::raise(needed);
+        let Room { needed, limit, .. } = place.room(connections);
         if limit < needed {
             let text = format!(
                 "{connections} connections to an endpoint of our own need {needed} open files, \
@@ -183,10 +191,10 @@ impl Aim {
 
     /// The connections of a run that names none: `usual`, or as many as there are open files for.
     pub(super) fn connections_default(&self, usual: usize) -> usize {
-        let Place::Local(_) = &self.place else { return usual };
-        let limit = open_files::raise(2 * usual as u64 + local::OPEN_FILES_BESIDE);
-        let room = limit.saturating_sub(local::OPEN_FILES_BESIDE) / 2;
-        usual.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
+        match &self.place {
+            Place::Url(_) => usual,
+            Place::Local(place) => place.room(usual).connections,
+        }
     }
 
     /// How the function ran, for a reader; empty when the model was served in this process.

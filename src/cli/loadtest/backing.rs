@@ -81,6 +81,14 @@ impl Backing {
         }
     }
 
+    /// Most sandboxes at once; 0 where there are none.
+    pub(super) fn sandboxes_max(&self) -> u32 {
+        match self {
+            Self::Here(_) => 0,
+            Self::Function(function) => function.packaged.sandboxes_max(),
+        }
+    }
+
     /// How a function ran, for a reader; empty when the model was served in this process.
     pub(super) fn facts(&self) -> BTreeMap<String, String> {
         let Self::Function(function) = self else { return BTreeMap::new() };

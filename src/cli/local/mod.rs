@@ -12,10 +12,10 @@ mod upstream;
 pub(super) use engine::{check_loads, engine, library_for, locate_request, open_session};
 pub(super) use function::{FunctionArgs, FunctionChoice};
 pub(super) use function_log::FunctionLog;
-pub(super) use host::{Hosted, OPEN_FILES_BESIDE, host_options};
+pub(super) use host::{Hosted, Room, connections_room, host_options};
 pub(super) use loaded::{Loaded, Source, check_runtime};
 pub(super) use packaged::{Packaged, SandboxUpstream, packaged};
-pub(super) use upstream::{DirectFront, Front, LocalUpstream};
+pub(super) use upstream::{Backend, DirectFront, Front, LocalUpstream};
 
 use super::Context;
 use crate::config::{Settings, Unenforced};

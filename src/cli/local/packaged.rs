@@ -3,13 +3,15 @@
 use super::super::Context;
 use super::super::package::{Prepared, Wanted};
 use super::loaded::UNRELEASED;
+use super::upstream::Backend;
 use super::{FunctionArgs, FunctionChoice, FunctionLog, Served};
 use crate::config::{Function, Settings, Target, Unenforced};
 use crate::error::Failure;
 use crate::gateway::IntegrationError;
 use crate::gateway::lambda_proxy::{FunctionCall, FunctionReply, Functions, LambdaProxy};
 use crate::gateway::sandbox::{
-    ColdStarts, Direction, Fleet, FunctionOptions, InvokeError, InvokeRequest, Log,
+    ACCOUNT_CONCURRENCY, ColdStarts, Direction, Fleet, FunctionOptions, InvokeError, InvokeRequest,
+    Log,
 };
 use crate::model::Signature;
 use crate::package::unpack::TaskRoot;
@@ -19,6 +21,10 @@ use crate::spec::{Integration, Version};
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
+
+/// How long functions may go on that no client waits for any more.
+const END_GRACE: Duration = Duration::from_secs(5);
 
 /// An artefact and how it is to run. Nothing of it runs yet.
 pub(in crate::cli) struct Packaged {
@@ -94,6 +100,11 @@ impl Packaged {
         self.choice.function
     }
 
+    /// Most sandboxes at once.
+    pub(in crate::cli) fn sandboxes_max(&self) -> u32 {
+        self.choice.function.reserved_concurrency.unwrap_or(ACCOUNT_CONCURRENCY)
+    }
+
     /// Whether cold starts are played, not made.
     pub(in crate::cli) fn plays_cold_starts(&self) -> bool {
         self.choice.cold_starts.is_some()
@@ -156,6 +167,16 @@ impl Sandboxes {
 
 /// The twin's integration.
 pub(in crate::cli) type SandboxUpstream = LambdaProxy<Sandboxes>;
+
+impl Backend for SandboxUpstream {
+    async fn end(&self) {
+        self.0.fleet.drain(END_GRACE).await;
+    }
+
+    fn kill(&self) {
+        self.0.fleet.kill();
+    }
+}
 
 impl Functions for Sandboxes {
     async fn invoke(

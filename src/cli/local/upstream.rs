@@ -1,13 +1,24 @@
 //! Where the twin, the inference service and the HTTP host meet. Each knows none of the others.
 
+use super::host::Hosting;
 use crate::gateway::{self, Call, IntegrationError, IntegrationResult, Invocation, Twin, Upstream};
 use crate::serve::http::{Answer, Body};
 use crate::serve::{DeadlinePassed, Direct, Versions};
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{Request, Response};
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+/// What answers behind the twin, and how it ends.
+pub(in crate::cli) trait Backend: Upstream + Send + Sync + 'static {
+    /// Lets what no client waits for any more end, within limits.
+    fn end(&self) -> impl Future<Output = ()> + Send;
+
+    /// Ends it at once.
+    fn kill(&self);
+}
 
 /// The loaded versions as the twin's integration.
 pub(in crate::cli) struct LocalUpstream(ArcSwap<Versions>);
@@ -45,6 +56,13 @@ impl Upstream for LocalUpstream {
     }
 }
 
+/// Sessions end with this process.
+impl Backend for LocalUpstream {
+    async fn end(&self) {}
+
+    fn kill(&self) {}
+}
+
 /// The twin in front of whatever serves the versions.
 pub(in crate::cli) struct Front<U> {
     pub(in crate::cli) twin: Arc<Twin>,
@@ -57,7 +75,7 @@ impl<U> Clone for Front<U> {
     }
 }
 
-impl<U: Upstream + Send + 'static> Answer for Front<U> {
+impl<U: Backend> Answer for Front<U> {
     async fn answer(&self, request: Request<Body>, peer: IpAddr) -> Response<Bytes> {
         let request = request.map(|body| match body {
             Body::Whole(bytes) => gateway::Body::Full(bytes),
@@ -65,6 +83,16 @@ impl<U: Upstream + Send + 'static> Answer for Front<U> {
         });
         self.twin.call(Call { request, peer }, self.upstream.as_ref()).await
     }
+}
+
+impl<U: Backend> Hosting for Front<U> {
+    async fn end(&self) {
+        self.upstream.end().await;
+    }
+}
+
+impl Hosting for Direct {
+    async fn end(&self) {}
 }
 
 /// The versions on their own routes, without the twin.

@@ -13,7 +13,8 @@ pub(super) fn serve(serving: &Serving<'_>, packaged: Packaged) -> Result<Exit, F
     let log = Arc::new(FunctionLog::open(&serving.settings, console)?);
     let interrupts = signals::interrupts()?;
     let start = || packaged.start(&log);
-    let exit = serving.behind_twin(&packaged.served(), start, &interrupts, |_, upstream| {
+    let (served, sandboxes_max) = (packaged.served(), packaged.sandboxes_max());
+    let exit = serving.behind_twin(&served, sandboxes_max, start, &interrupts, |_, upstream| {
         console.talk(&upstream.0.limits());
         console.talk(&format!("the function's lines go to {}", log.place()));
         // Ends on a signal; a sender that is gone is one too.

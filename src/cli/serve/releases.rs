@@ -43,7 +43,7 @@ pub(super) fn serve(serving: &Serving<'_>, model: Option<PathBuf>) -> Result<Exi
         return serve_bare(serving, &loaded, &interrupts);
     }
     let upstream = || Ok(Arc::new(LocalUpstream::new(loaded.versions())));
-    serving.behind_twin(&loaded.served(), upstream, &interrupts, |twin, upstream| {
+    serving.behind_twin(&loaded.served(), 0, upstream, &interrupts, |twin, upstream| {
         let releases = Releases { serving, source: &source, twin, upstream };
         releases.follow(loaded.clone(), follower, &interrupts);
     })
@@ -63,7 +63,7 @@ fn serve_bare(
             serving.settings.integration_timeout,
         ))
     };
-    let hosted = Hosted::start(serving.address(), direct, local::host_options(), local::cores())?;
+    let hosted = Hosted::start(serving.address(), direct, local::host_options(0), local::cores())?;
     serving.announce(&hosted, &loaded.served())?;
     // Ends on a signal; a sender that is gone is one too.
     let _ = interrupts.recv();

@@ -183,9 +183,28 @@ impl<'de> de::Deserialize<'de> for Status {
     }
 }
 
-/// Names and values in their order.
+/// Names and values in their order, together no larger than AWS lets headers through. Counted as
+/// they are read: a short payload can stand for any number of long ones.
 #[derive(Default)]
-struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+struct Pairs<'a> {
+    pairs: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    bytes: usize,
+}
+
+impl<'a> Pairs<'a> {
+    fn push<E: de::Error>(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), E> {
+        // A name without a byte would not count, and HTTP has none.
+        if name.is_empty() {
+            return Err(E::custom("a header's name"));
+        }
+        self.bytes += name.len() + value.len();
+        if self.bytes > HEADERS_BYTES_MAX {
+            return Err(E::custom("headers larger than 10240 bytes"));
+        }
+        self.pairs.push((name, value));
+        Ok(())
+    }
+}
 
 /// Reads a map of headers, or null, which is none.
 #[derive(Clone, Copy)]
@@ -219,7 +238,7 @@ impl<'de> Visitor<'de> for PairsSeed {
             if self.lists {
                 map.next_value_seed(List { name, pairs: &mut pairs })?;
             } else if let Some(Value(value)) = map.next_value()? {
-                pairs.0.push((name, value));
+                pairs.push(name, value)?;
             }
         }
         Ok(pairs)
@@ -250,7 +269,7 @@ impl<'de> Visitor<'de> for List<'_, 'de> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut values: A) -> Result<(), A::Error> {
         while let Some(value) = values.next_element::<Option<Value<'de>>>()? {
             if let Some(Value(value)) = value {
-                self.pairs.0.push((self.name.clone(), value));
+                self.pairs.push(self.name.clone(), value)?;
             }
         }
         Ok(())
@@ -302,13 +321,11 @@ impl Headers {
     /// Both maps in AWS's order. What HTTP does not take, or more than AWS lets through, makes the
     /// reply malformed (assumed).
     fn of(multi: Pairs<'_>, single: Pairs<'_>) -> Result<Self, &'static str> {
+        if multi.bytes + single.bytes > HEADERS_BYTES_MAX {
+            return Err("headers larger than 10240 bytes");
+        }
         let mut headers = HeaderMap::new();
-        let mut bytes = 0;
-        for (name, value) in multi.0.into_iter().chain(single.0) {
-            bytes += name.len() + value.len();
-            if bytes > HEADERS_BYTES_MAX {
-                return Err("headers larger than 10240 bytes");
-            }
+        for (name, value) in multi.pairs.into_iter().chain(single.pairs) {
             let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "a header's name")?;
             let value = HeaderValue::from_str(&value).map_err(|_| "a header's value")?;
             headers.append(name, value);

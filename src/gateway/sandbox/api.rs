@@ -13,13 +13,13 @@ use super::sandbox::{Next, Sandbox, Unexpected};
 use crate::spec::limits::LAMBDA_PAYLOAD_BYTES_MAX;
 use bytes::{Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderName};
+use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -57,7 +57,7 @@ pub(super) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
         let sandbox = Arc::clone(&sandbox);
         let service = service_fn(move |request| {
             let sandbox = Arc::clone(&sandbox);
-            async move { Ok::<_, Infallible>(answer(&sandbox, request).await) }
+            async move { answer(&sandbox, request).await }
         });
         connections.spawn(async move {
             // A connection that breaks is the runtime's affair: it opens another or ends.
@@ -67,10 +67,23 @@ pub(super) async fn serve(listener: TcpListener, sandbox: Arc<Sandbox>) {
     }
 }
 
-async fn answer(sandbox: &Sandbox, request: Request<Incoming>) -> Response<Full<Bytes>> {
+/// An error is a request that broke off: its connection ends.
+async fn answer(
+    sandbox: &Sandbox,
+    request: Request<Incoming>,
+) -> hyper::Result<Response<Full<Bytes>>> {
     let (head, body) = request.into_parts();
     // Read whatever becomes of it, so that the connection can be used again.
-    let body = read(body).await;
+    let body = read(body).await?;
+    Ok(answer_read(sandbox, &head, body).await)
+}
+
+/// The body is `None` if it is longer than Lambda takes.
+async fn answer_read(
+    sandbox: &Sandbox,
+    head: &Parts,
+    body: Option<Bytes>,
+) -> Response<Full<Bytes>> {
     let Some(path) = head.uri.path().strip_prefix(PREFIX) else { return not_found() };
     let call = match path.strip_prefix("runtime/invocation/") {
         Some(rest) => rest.split_once('/'),
@@ -146,15 +159,13 @@ async fn next(sandbox: &Sandbox) -> Response<Full<Bytes>> {
     }
 }
 
-/// A body; `None` if it is longer than Lambda takes. One that breaks off ends the connection, and
-/// what was read of it is never answered for.
-async fn read(mut body: Incoming) -> Option<Bytes> {
+/// A body; `None` if it is longer than Lambda takes.
+async fn read(mut body: Incoming) -> hyper::Result<Option<Bytes>> {
     let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut whole = BytesMut::with_capacity(expected.min(LAMBDA_PAYLOAD_BYTES_MAX));
     let mut seen_bytes = 0;
     while let Some(frame) = body.frame().await {
-        let Ok(frame) = frame else { return std::future::pending().await };
-        let Ok(data) = frame.into_data() else { continue };
+        let Ok(data) = frame?.into_data() else { continue };
         seen_bytes += data.len();
         if seen_bytes > DISCARD_BYTES_MAX {
             break;
@@ -163,7 +174,7 @@ async fn read(mut body: Incoming) -> Option<Bytes> {
             whole.extend_from_slice(&data);
         }
     }
-    (seen_bytes <= LAMBDA_PAYLOAD_BYTES_MAX).then(|| whole.freeze())
+    Ok((seen_bytes <= LAMBDA_PAYLOAD_BYTES_MAX).then(|| whole.freeze()))
 }
 
 fn document(status: StatusCode, body: Bytes) -> Response<Full<Bytes>> {

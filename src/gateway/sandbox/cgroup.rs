@@ -120,16 +120,22 @@ impl Groups {
         self.places.iter().map(|place| place.folder.clone()).collect()
     }
 
-    /// A sandbox's group; `None` where there is none, or no room for another.
-    pub(super) fn create(&self, number: u64, memory_mib: u32) -> Option<Group> {
+    /// A sandbox's group; `None` where no limit is held.
+    ///
+    /// # Errors
+    /// A limit that is said to be held cannot be: the machine has no room for another group.
+    pub(super) fn create(&self, number: u64, memory_mib: u32) -> io::Result<Option<Group>> {
         let mut group = Group { places: Vec::new() };
         for place in &self.places {
             match place.create(&number.to_string(), memory_mib) {
                 Ok(child) => group.places.push(child),
-                Err(_) => group.remove(),
+                Err(error) => {
+                    group.remove();
+                    return Err(error);
+                }
             }
         }
-        (!group.places.is_empty()).then_some(group)
+        Ok((!group.places.is_empty()).then_some(group))
     }
 
     /// Removes the fleet's folders, once the sandboxes' are gone.

@@ -29,6 +29,8 @@ use uuid::Uuid;
 /// invocation. On AWS that happens while the reply is on its way to the client; here a client can be
 /// faster, above all than a sandbox that waits for its share of a core.
 const FINISHING_GRACE: Duration = Duration::from_millis(100);
+/// How long the last lines of sandboxes that have ended are waited for.
+const END_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest request id, bytes.
 const REQUEST_ID_BYTES_MAX: usize = 128;
 
@@ -44,7 +46,7 @@ pub(super) struct Shared {
     pub(super) arn: HeaderValue,
     pub(super) processes: Arc<Processes>,
     state: Mutex<State>,
-    /// A sandbox became free, or an invocation ended.
+    /// A sandbox became free or is gone, or an invocation ended.
     freed: Notify,
     clock: SystemClock,
     _reservation: Option<Reservation>,
@@ -55,6 +57,8 @@ struct State {
     sandboxes: HashMap<SandboxId, Arc<Sandbox>>,
     /// Processes whose sandboxes have expired, kept where cold starts are played.
     parked: Vec<Arc<Sandbox>>,
+    /// Sandboxes of which anything is left, if only lines to write.
+    supervised: usize,
     draws: ChaCha8Rng,
     closed: bool,
     stats: Stats,
@@ -93,6 +97,7 @@ impl Fleet {
             core: Core::new(limits, clock.monotonic_ns()),
             sandboxes: HashMap::new(),
             parked: Vec::new(),
+            supervised: 0,
             draws: ChaCha8Rng::seed_from_u64(seed),
             closed: false,
             stats: Stats::default(),
@@ -176,25 +181,24 @@ impl Fleet {
     }
 
     /// Takes no more requests, waits until those in flight have ended, for at most `grace`, and
-    /// ends every sandbox. Whether all ended in time.
+    /// ends every sandbox; their last lines are written. Whether all ended in time.
     pub async fn drain(&self, grace: Duration) -> bool {
-        let deadline = Instant::now() + grace;
-        self.shared.lock().closed = true;
-        let mut in_time = true;
-        while in_time {
-            let freed = self.shared.freed.notified();
-            tokio::pin!(freed);
-            freed.as_mut().enable();
-            if self.shared.lock().core.in_flight() == 0 {
-                break;
-            }
-            in_time = timeout_at(deadline, freed).await.is_ok();
-        }
-        self.shared.retire_all();
-        let processes = Arc::clone(&self.shared.processes);
+        let shared = &self.shared;
+        shared.lock().closed = true;
+        let in_time = shared.wait_until(grace, |state| state.core.in_flight() == 0).await;
+        shared.retire_all();
+        let processes = Arc::clone(&shared.processes);
         // Waits for the kernel, so not on a thread that serves requests. It does not panic.
         let _ = tokio::task::spawn_blocking(move || processes.close()).await;
+        shared.wait_until(END_TIMEOUT, |state| state.supervised == 0).await;
         in_time
+    }
+
+    /// Takes no more requests and kills every process, whatever it is at; blocks until they are
+    /// gone.
+    pub fn kill(&self) {
+        self.shared.lock().closed = true;
+        self.shared.processes.close();
     }
 
     /// Processes that run.
@@ -206,8 +210,7 @@ impl Fleet {
 impl Drop for Fleet {
     fn drop(&mut self) {
         self.expiry.abort();
-        self.shared.lock().closed = true;
-        self.shared.processes.close();
+        self.kill();
         self.shared.retire_all();
     }
 }
@@ -229,6 +232,23 @@ impl Shared {
 
     pub(super) fn utc_ms(&self) -> u64 {
         self.clock.utc_ms()
+    }
+
+    /// Whether something came to be so in time.
+    async fn wait_until(&self, time: Duration, is_so: impl Fn(&State) -> bool) -> bool {
+        let deadline = Instant::now() + time;
+        loop {
+            let freed = self.freed.notified();
+            tokio::pin!(freed);
+            // From here on no change is missed.
+            freed.as_mut().enable();
+            if is_so(&self.lock()) {
+                return true;
+            }
+            if timeout_at(deadline, freed).await.is_err() {
+                return false;
+            }
+        }
     }
 
     fn choose(&self, waits: bool) -> Result<Chosen, InvokeError> {
@@ -292,7 +312,11 @@ impl Shared {
         let (lines, told) = mpsc::unbounded_channel();
         let sandbox = Sandbox::new(Arc::clone(self), id, current, not_before, lines);
         let sandbox = Arc::new(sandbox);
-        self.lock().sandboxes.insert(id, Arc::clone(&sandbox));
+        {
+            let mut state = self.lock();
+            state.sandboxes.insert(id, Arc::clone(&sandbox));
+            state.supervised += 1;
+        }
         tokio::spawn(supervise(sandbox, told));
     }
 
@@ -330,6 +354,12 @@ impl Shared {
 
     pub(super) fn ran_out_of_memory(&self) {
         self.lock().stats.out_of_memory += 1;
+    }
+
+    /// Nothing of a sandbox is left, and its lines are written.
+    pub(super) fn supervised(&self) {
+        self.lock().supervised -= 1;
+        self.freed.notify_waiters();
     }
 
     /// A sandbox's process is gone.

@@ -221,11 +221,19 @@ impl Processes {
             state.number
         };
         let folder = self.scratch.path().join(number.to_string());
-        let group = self.groups.create(number, memory_mib);
+        let group = match self.groups.create(number, memory_mib) {
+            Ok(group) => group,
+            Err(error) => {
+                let _ = started.send(Err(error.to_string()));
+                return;
+            }
+        };
         let (mut child, output) = match spawn(&mut command, &folder, group.as_ref()) {
             Ok(spawned) => spawned,
             Err(error) => {
-                drop(group);
+                if let Some(group) = group {
+                    group.remove();
+                }
                 let _ = fs_err::remove_dir_all(&folder);
                 let _ = started.send(Err(error.to_string()));
                 return;

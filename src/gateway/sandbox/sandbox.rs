@@ -76,6 +76,21 @@ struct Slot {
     looks_at: Option<Instant>,
 }
 
+impl Slot {
+    fn due(&self, init_timeout: Duration) -> Due {
+        match &self.state {
+            State::Ended => Due::Ended,
+            State::Idle | State::Waiting(..) => Due::Never,
+            State::Init(current) => match current.deadline {
+                Some(deadline) => Due::Timeout(deadline),
+                None => Due::InitLimit(self.init_begun + init_timeout),
+            },
+            State::Running(current) => current.deadline.map_or(Due::Never, Due::Timeout),
+            State::Responded(replied) => replied.deadline.map_or(Due::Never, Due::Timeout),
+        }
+    }
+}
+
 /// A sandbox. The fleet, its API and its supervisor share it.
 pub(super) struct Sandbox {
     pub(super) fleet: Arc<Shared>,
@@ -302,8 +317,16 @@ impl Sandbox {
 
     /// Ends the sandbox, whatever it is at; an invocation it has gets the error.
     pub(super) fn end(&self, error: impl FnOnce(&str) -> InvokeError, ending: Ending) {
-        let now = Instant::now();
-        let mut slot = self.lock();
+        self.end_at(self.lock(), Instant::now(), error, ending);
+    }
+
+    fn end_at(
+        &self,
+        mut slot: MutexGuard<'_, Slot>,
+        now: Instant,
+        error: impl FnOnce(&str) -> InvokeError,
+        ending: Ending,
+    ) {
         let state = std::mem::replace(&mut slot.state, State::Ended);
         let id = slot.id;
         self.changed.notify_one();
@@ -368,16 +391,7 @@ impl Sandbox {
     /// What the supervisor waits for; it looks again by itself then.
     pub(super) fn due(&self) -> Due {
         let mut slot = self.lock();
-        let due = match &slot.state {
-            State::Ended => Due::Ended,
-            State::Idle | State::Waiting(..) => Due::Never,
-            State::Init(current) => match current.deadline {
-                Some(deadline) => Due::Timeout(deadline),
-                None => Due::InitLimit(slot.init_begun + self.fleet.options.init_timeout),
-            },
-            State::Running(current) => current.deadline.map_or(Due::Never, Due::Timeout),
-            State::Responded(replied) => replied.deadline.map_or(Due::Never, Due::Timeout),
-        };
+        let due = slot.due(self.fleet.options.init_timeout);
         slot.looks_at = match due {
             Due::Never | Due::Ended => None,
             Due::InitLimit(at) | Due::Timeout(at) => Some(at),
@@ -385,18 +399,23 @@ impl Sandbox {
         due
     }
 
-    /// The function's time is over.
+    /// Ends the sandbox if the time of the invocation that it has now is over; the one whose end the
+    /// supervisor waited for may have been followed by another.
     pub(super) fn time_out(&self) {
+        let now = Instant::now();
+        let slot = self.lock();
+        let Due::Timeout(deadline) = slot.due(self.fleet.options.init_timeout) else { return };
+        if now < deadline {
+            return;
+        }
         let timeout = self.fleet.options.timeout;
+        let error = |request_id: &str| {
+            let seconds = timeout.as_secs_f64();
+            self.say(format!("{request_id} Task timed out after {seconds:.2} seconds"));
+            payload::timed_out(request_id, timeout)
+        };
+        self.end_at(slot, now, error, Ending::Timeout);
         self.kill();
-        self.end(
-            |request_id| {
-                let seconds = timeout.as_secs_f64();
-                self.say(format!("{request_id} Task timed out after {seconds:.2} seconds"));
-                payload::timed_out(request_id, timeout)
-            },
-            Ending::Timeout,
-        );
     }
 
     pub(super) fn set_process(&self, process: Arc<Process>) {

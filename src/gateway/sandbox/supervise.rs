@@ -25,7 +25,10 @@ const EXIT_ERROR: &str = "Runtime.ExitError";
 /// Runs a sandbox from its start to its end.
 pub(super) async fn supervise(sandbox: Arc<Sandbox>, told: mpsc::UnboundedReceiver<Line>) {
     let fleet = Arc::clone(&sandbox.fleet);
-    let lines = tokio::spawn(async move { lines::write(&fleet.options, told).await });
+    let lines = {
+        let fleet = Arc::clone(&fleet);
+        tokio::spawn(async move { lines::write(&fleet.options, told).await })
+    };
     match TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await {
         Ok(listener) => serve_and_run(&sandbox, listener).await,
         Err(error) => fail(&sandbox, "Sandbox.Failure", &format!("no Runtime API: {error}")),
@@ -34,6 +37,7 @@ pub(super) async fn supervise(sandbox: Arc<Sandbox>, told: mpsc::UnboundedReceiv
     // The last to know of the sandbox: its lines end here.
     drop(sandbox);
     let _ = lines.await;
+    fleet.supervised();
 }
 
 async fn serve_and_run(sandbox: &Arc<Sandbox>, listener: TcpListener) {

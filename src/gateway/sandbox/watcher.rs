@@ -1,7 +1,8 @@
 //! Ends sandboxes when this program is killed and cannot do so itself.
 //!
 //! A shell reads from a pipe which process groups run. When the pipe ends and groups are left, the
-//! program is gone: the shell kills them, removes their control groups and their private folder.
+//! program is gone: the shell kills them and what is in their control groups, removes those and the
+//! private folder.
 //! (`PR_SET_PDEATHSIG` would need unsafe code between fork and exec.) What this leaves open is the
 //! instant between a process's start and the line about it; such a runtime ends by itself, for its
 //! Runtime API takes no connection any more.
@@ -27,7 +28,13 @@ for id in $groups; do kill -KILL -- "-$id"; done
 folder=$1; shift
 for turn in 1 2 3 4 5 6 7 8 9 10; do
   left=
-  for group; do rmdir "$group"/*/ "$group"; [ -d "$group" ] && left=1; done
+  for group; do
+    for inside in "$group"/*/; do
+      while read -r id; do [ "$id" -gt 0 ] && kill -KILL "$id"; done < "$inside/cgroup.procs"
+    done
+    rmdir "$group"/*/ "$group"
+    [ -d "$group" ] && left=1
+  done
   [ "$left" ] || break
   sleep 0.1
 done

@@ -2,7 +2,7 @@
 
 use crate::error::{Exit, Explain};
 use crate::spec::Architecture;
-use crate::spec::artefact::{BOOTSTRAP_FILE, MANIFEST_FILE};
+use crate::spec::artefact::{BOOTSTRAP_FILE, MANIFEST_FILE, ManifestError};
 use std::io;
 use std::path::PathBuf;
 
@@ -79,12 +79,13 @@ pub enum Error {
         artefact: PathBuf,
     },
     /// A manifest that is none.
-    #[error("artefact `{artefact}`: its {MANIFEST_FILE} is not usable: {message}")]
+    #[error("artefact `{artefact}`: its {MANIFEST_FILE} is not usable")]
     Manifest {
         /// The artefact.
         artefact: PathBuf,
         /// What is wrong with it.
-        message: String,
+        #[source]
+        source: ManifestError,
     },
     /// Made for another kind of machine.
     #[error("artefact `{artefact}`: it is for {architecture}, this machine is {machine}")]

@@ -153,7 +153,8 @@ fn what_is_no_artefact_is_refused_by_what_is_missing() {
     for (expected, entries) in cases {
         let scratch = scratch();
         let error = TaskRoot::open(&zip_of(scratch.path(), &entries), scratch.path()).unwrap_err();
-        assert!(error.to_string().contains(expected), "{error}");
+        let text = crate::error::chain(&error);
+        assert!(text.contains(expected), "{text}");
         assert_eq!(error.exit(), Exit::Refused);
         assert!(fs_err::read_dir(scratch.path()).unwrap().count() == 1, "{expected}: cleaned up");
     }

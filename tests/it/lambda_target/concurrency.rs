@@ -1,7 +1,9 @@
 //! Sandboxes under concurrency and time: A8, A9 and A12 of AWS's conformance assertions.
 
 use super::artefact::{FAILED, Function, wait_for_end};
+use crate::sandbox::function::lives;
 use std::collections::BTreeSet;
+use std::net::{TcpListener, TcpStream};
 
 #[test]
 fn one_request_beyond_the_reserved_concurrency_is_a_500_and_never_a_429() {
@@ -96,4 +98,48 @@ fn the_functions_own_timeout_is_a_502_and_ends_its_sandbox() {
     let after = function.ask("pid");
     assert_eq!(after.status, 200);
     assert_ne!(after.text(), before.text());
+}
+
+/// A reply is out before its function is done, and its report comes after that.
+#[test]
+fn the_last_report_is_written_before_the_server_ends() {
+    let function = Function::serve(&[]);
+    let door = TcpListener::bind("127.0.0.1:0").unwrap();
+    let what = format!("linger {}", door.local_addr().unwrap().port());
+    assert_eq!(function.ask(&what).text(), "lingers");
+    let (lingering, _) = door.accept().unwrap();
+    function.served.terminate();
+    until_closed(function.served.authority());
+    drop(lingering);
+    let (status, talk) = function.served.ended();
+    assert!(status.success(), "{talk}");
+    let log = fs_err::read_to_string(function.folder.path().join(".gwtf/function.log")).unwrap();
+    assert_eq!(log.matches("REPORT RequestId: ").count(), 1, "{log}");
+    assert!(!log.contains("Status: "), "{log}");
+}
+
+/// Waits until a server takes no connection any more.
+fn until_closed(authority: &str) {
+    while TcpStream::connect(authority).is_ok() {
+        std::thread::yield_now();
+    }
+}
+
+/// Also one that left its sandbox's process group, where control groups hold it.
+#[test]
+fn nothing_survives_a_server_that_is_interrupted_twice() {
+    let function = Function::serve(&[]);
+    let pid: u64 = function.ask("pid").text().parse().unwrap();
+    let stray: u64 = function.ask("stray").text().parse().unwrap();
+    let groups = fs_err::read_to_string(format!("/proc/{stray}/cgroup")).unwrap();
+    let held = function.hold();
+    function.served.terminate();
+    // Whoever still connects is too early for the second signal.
+    until_closed(function.served.authority());
+    function.served.terminate();
+    let (status, talk) = function.served.ended();
+    assert_eq!(status.code(), Some(130), "{talk}");
+    assert!(!lives(pid), "{talk}");
+    assert!(!lives(stray) || !groups.contains("/gwtf-"), "{talk}");
+    drop(held);
 }

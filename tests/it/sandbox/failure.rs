@@ -5,6 +5,7 @@ use gwtf::gateway::sandbox::{Enforced, Error, Fleet, InvokeError, InvokeRequest}
 use serde_json::{Value, json};
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Type and message of a function error, without the request's id.
@@ -56,6 +57,7 @@ async fn the_functions_timeout_ends_the_sandbox_with_all_it_started() {
     let port = held.local_addr().unwrap().port();
     let request = InvokeRequest { request_id: Some("1d".into()), ..InvokeRequest::default() };
     let event = json!({"do": "hold", "port": port}).to_string();
+    until(|| fleet.stats().idle == 1).await;
     let error = fleet.invoke(event.into(), request).await.unwrap_err();
     let message = "RequestId: 1d Error: Task timed out after 1.00 seconds".to_owned();
     assert_eq!(error, InvokeError::TimedOut { message });
@@ -68,6 +70,22 @@ async fn the_functions_timeout_ends_the_sandbox_with_all_it_started() {
     let report = lines.iter().find(|line| line.starts_with("REPORT RequestId: 1d")).unwrap();
     assert!(report.ends_with(" MB\tStatus: timeout\t"), "{report}");
     assert_eq!(fleet.stats().timeouts, 1);
+}
+
+/// An invocation's time ends with it, and is not held against those that follow.
+#[tokio::test]
+async fn a_sandbox_outlives_the_deadlines_of_invocations_that_kept_them() {
+    let mut function = Function::new();
+    function.options.timeout = Duration::from_secs(1);
+    let fleet = function.start();
+    let first = pid(&fleet).await;
+    let begun = tokio::time::Instant::now();
+    while begun.elapsed() < 2 * function.options.timeout {
+        // A busy machine may be longer about it than a request waits.
+        until(|| fleet.stats().idle == 1).await;
+        assert_eq!(pid(&fleet).await, first);
+    }
+    assert_eq!((fleet.stats().timeouts, fleet.stats().cold_starts), (0, 1));
 }
 
 #[tokio::test]
@@ -124,6 +142,42 @@ async fn a_program_that_cannot_be_executed_is_named_so() {
     fs_err::remove_file(function.task_root().join("bootstrap")).unwrap();
     let refused = Fleet::start(function.options.clone());
     assert!(matches!(refused.err(), Some(Error::NoBootstrap { .. })));
+}
+
+/// What was made for a program that then cannot be started goes with it.
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_control_group() {
+    let mut function = Function::new();
+    function.options.environment.insert("OWN".into(), "no\0text".into());
+    let fleet = function.start();
+    let error = ask(&fleet, json!({})).await.unwrap_err();
+    assert_eq!(failed(error).0, "Runtime.InvalidEntrypoint");
+    let own = format!("gwtf-{}-", std::process::id());
+    let groups = || {
+        ["cpu", "memory", "."].map(|controller| {
+            let root = Path::new("/sys/fs/cgroup").join(controller);
+            folders_named(&root, &own, 3)
+        })
+    };
+    let held = fleet.limits().memory == Enforced::Held;
+    assert_eq!(groups().concat().is_empty(), !held, "the fleet has its folders");
+    fleet.drain(Duration::ZERO).await;
+    assert_eq!(groups().concat(), Vec::<PathBuf>::new());
+}
+
+/// Folders below `root`, to this depth, whose names begin so.
+fn folders_named(root: &Path, begin: &str, depth: u32) -> Vec<PathBuf> {
+    let entries = fs_err::read_dir(root).into_iter().flatten().flatten();
+    let folders = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+    let mut found = Vec::new();
+    for folder in folders {
+        match folder.file_name().to_string_lossy().starts_with(begin) {
+            true => found.push(folder.path()),
+            false if depth > 1 => found.extend(folders_named(&folder.path(), begin, depth - 1)),
+            false => {}
+        }
+    }
+    found
 }
 
 /// On Lambda the kernel kills a function that takes more than its memory.

@@ -45,11 +45,17 @@ async fn sandboxes_end_with_a_program_that_is_killed() {
     let body = artefact::BODY.as_bytes();
     let reply = served.request("POST", "/prod/predict", &headers, body);
     let pid: u64 = reply.text().parse().unwrap();
-    assert!(lives(pid));
+    let headers = [headers[0], ("x-do", "stray")];
+    let reply = served.request("POST", "/prod/predict", &headers, body);
+    let stray: u64 = reply.text().parse().unwrap();
+    assert!(lives(pid) && lives(stray));
     let groups = fs_err::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
     // Kills, as dropping it does.
     drop(served);
     until(|| !lives(pid)).await;
+    if groups.contains("/gwtf-") {
+        until(|| !lives(stray)).await;
+    }
     until(|| fs_err::read_dir(&scratch).unwrap().count() == 0).await;
     if groups.contains("/gwtf-") {
         let left = groups.lines().filter_map(|line| line.rsplit_once("/gwtf-")).any(|(_, name)| {

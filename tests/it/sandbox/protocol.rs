@@ -30,6 +30,15 @@ async fn what_a_runtime_should_not_send_is_refused_and_hurts_no_one() {
     assert_eq!(fleet.stats().cold_starts, 1, "all of it was one sandbox");
 }
 
+/// More replies that break off than a sandbox may have connections.
+#[tokio::test]
+async fn a_reply_that_breaks_off_is_none_and_takes_no_connection_away() {
+    let function = Function::new();
+    let fleet = function.start();
+    let event = json!({"do": "break off", "times": 40});
+    assert_eq!(ask(&fleet, event.clone()).await, Ok(event));
+}
+
 #[tokio::test]
 async fn payloads_have_lambdas_limit_both_ways() {
     let function = Function::new();

@@ -79,6 +79,21 @@ fn headers_are_sent_multi_values_first_and_scalars_as_text() {
     assert_eq!(response.body().as_ref(), "é".as_bytes());
 }
 
+/// An escaped name is a copy for each of its values.
+#[test]
+fn headers_are_counted_while_they_are_read() {
+    let name = format!("\\u0061{}", "b".repeat(1_000));
+    let many = ["1"; 1_000].join(",");
+    for payload in [
+        format!(r#"{{"multiValueHeaders":{{"{name}":[{many}]}},"body":"x"}}"#),
+        format!(r#"{{"multiValueHeaders":{{"":[{many}]}},"body":"x"}}"#),
+    ] {
+        let error = read(&payload, false).unwrap_err().to_string();
+        let column: usize = error.rsplit(' ').next().unwrap().parse().unwrap();
+        assert!(column < payload.len() - many.len() + 30, "{error}");
+    }
+}
+
 #[test]
 fn headers_beyond_the_gateways_limit_are_no_reply() {
     let with = |count: usize| {

@@ -14,8 +14,8 @@ pub(super) enum Version {
 /// A folder in one controller's tree.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
-    version: Version,
-    controller: &'static str,
+    pub(super) version: Version,
+    pub(super) controller: &'static str,
     pub(super) folder: PathBuf,
 }
 

@@ -52,13 +52,29 @@ fn version_2_limits_are_written() {
     let not_held = Groups::make_at(&proc, "fleet", 512);
     let why = "has no `memory` controller";
     assert!(not_held.limits().to_string().contains(why), "{}", not_held.limits());
-    assert!(not_held.create(1, 512).is_none());
+    assert!(not_held.create(1, 512).unwrap().is_none());
     fs_err::write(own.join("cgroup.controllers"), "cpu memory\n").unwrap();
     fs_err::write(own.join("cgroup.procs"), "1\n").unwrap();
     fs_err::write(own.join("cgroup.subtree_control"), "cpu memory\n").unwrap();
     // A plain folder has no control files, and none are made.
     let refused = Groups::make_at(&proc, "fleet", 512);
     assert!(matches!(refused.limits().memory, Enforced::NotHeld(_)), "{}", refused.limits());
+}
+
+/// A sandbox with half of its limits would be measured as if it had them all.
+#[test]
+fn a_group_is_made_as_a_whole_or_not_at_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = |controller, name: &str| Place {
+        version: Version::V1,
+        controller,
+        folder: folder.path().join(name),
+    };
+    fs_err::create_dir_all(folder.path().join("held/1")).unwrap();
+    fs_err::write(folder.path().join("held/1/memory.limit_in_bytes"), "").unwrap();
+    let limits = Limits { memory_mib: 512, memory: Enforced::Held, cpu: Enforced::Held };
+    let places = vec![place("memory", "held"), place("cpu", "gone")];
+    assert!(Groups { places, limits }.create(1, 512).is_err());
 }
 
 #[test]
