@@ -30,6 +30,11 @@ pub use compare::{Difference, Distance, Tolerance};
 /// protobuf message, which ends at 2 GiB, and folded constants may take some of it.
 pub const MODEL_BYTES_MAX: u64 = 3 << 29;
 
+/// Bytes that an optimised model may have beyond twice the model's. Constants that are folded can be
+/// far larger than the nodes that made them: such a model loads more slowly, not faster, and may be
+/// more than its host takes.
+const GROWTH_BYTES_MAX: u64 = 4 << 20;
+
 /// What became of the attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
@@ -65,6 +70,20 @@ pub enum Refusal {
     /// It gives other outputs for the same inputs, so outputs prove nothing.
     #[error("it gives different outputs for the same inputs: {0}")]
     NotRepeatable(#[source] Difference),
+    /// An output had no number in it whatever the inputs were, so it proves nothing.
+    #[error("output `{output}` has no finite number in it for any of the inputs made up")]
+    NothingCompared {
+        /// The output.
+        output: String,
+    },
+    /// Folded constants make it far larger.
+    #[error("the optimised model has {bytes} bytes, the model {given_bytes}")]
+    Grown {
+        /// Its size.
+        bytes: u64,
+        /// The model's, with external data.
+        given_bytes: u64,
+    },
     /// ONNX Runtime could not optimise the model or not write the result.
     #[error("ONNX Runtime could not optimise it: {message}")]
     NotOptimized {
@@ -155,6 +174,7 @@ pub fn optimize(
     // The library writes beside the output, under a name that no message of it is about.
     let made = scratch.path().join("model.onnx");
     let compared = save(engine, model, &made).and_then(|()| {
+        check_growth(&made, bytes)?;
         let mut actual = Session::open(engine, &made, &plain)
             .map_err(|error| Refusal::Broken { message: error.to_string() })?;
         trial::run_all(&mut expected, &mut actual, tolerance, seed)
@@ -167,6 +187,16 @@ pub fn optimize(
             Ok(Outcome::Done { distance, bytes })
         }
     }
+}
+
+fn check_growth(made: &Path, given_bytes: u64) -> Result<(), Refusal> {
+    let metadata = fs_err::metadata(made)
+        .map_err(|error| Refusal::NotOptimized { message: error.to_string() })?;
+    let bytes = metadata.len();
+    if bytes > given_bytes.saturating_mul(2).saturating_add(GROWTH_BYTES_MAX) {
+        return Err(Refusal::Grown { bytes, given_bytes });
+    }
+    Ok(())
 }
 
 /// Weights of at least [`EXTERNAL_FROM_KEY`] bytes go into the file of this name; without the entry
