@@ -154,13 +154,9 @@ const LACKS_SHOWN: usize = 3;
 
 /// How a `gwtf-runtime` for this processor is built.
 fn build_text(architecture: Architecture) -> String {
-    let host = match std::env::consts::ARCH {
-        "x86_64" => Some(Architecture::X86_64),
-        "aarch64" => Some(Architecture::Arm64),
-        _ => None,
-    };
+    let is_host = cfg!(target_os = "linux") && Architecture::host() == Some(architecture);
     let triple = match architecture {
-        _ if cfg!(target_os = "linux") && host == Some(architecture) => String::new(),
+        _ if is_host => String::new(),
         Architecture::X86_64 => " --target x86_64-unknown-linux-gnu".to_owned(),
         Architecture::Arm64 => " --target aarch64-unknown-linux-gnu".to_owned(),
     };

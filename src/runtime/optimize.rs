@@ -18,7 +18,7 @@ use super::message;
 use super::session::{OpenError, Session, SessionOptions};
 use crate::error::{Exit, Explain};
 use crate::model::{onnx, sample};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 mod compare;
@@ -136,7 +136,9 @@ impl Explain for OptimizeError {
         match self {
             Self::Model(error) => error.hint(),
             Self::Open(error) => error.hint(),
-            Self::Write { .. } => None,
+            Self::Write { .. } => {
+                Some("free some room there, or name another folder in TMPDIR".to_owned())
+            }
         }
     }
 }
@@ -180,6 +182,13 @@ pub fn optimize(
         trial::run_all(&mut expected, &mut actual, tolerance, seed)
     });
     match compared {
+        Err(refusal @ Refusal::NotOptimized { .. }) => {
+            // The library does not say why it could not write. A full disk must not decide what is
+            // in an artefact.
+            let room = scratch.path().join("room");
+            take_room(&room, bytes).map_err(write)?;
+            Ok(Outcome::Refused(refusal))
+        }
         Err(refusal) => Ok(Outcome::Refused(refusal)),
         Ok(distance) => {
             let bytes = fs_err::metadata(&made).map_err(write)?.len();
@@ -187,6 +196,12 @@ pub fn optimize(
             Ok(Outcome::Done { distance, bytes })
         }
     }
+}
+
+/// Whether the folder still takes this many bytes.
+fn take_room(path: &Path, bytes: u64) -> io::Result<()> {
+    let mut file = fs_err::File::create(path)?;
+    io::copy(&mut io::repeat(0).take(bytes), &mut file).map(drop)
 }
 
 fn check_growth(made: &Path, given_bytes: u64) -> Result<(), Refusal> {

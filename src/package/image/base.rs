@@ -4,12 +4,12 @@ use super::closure;
 use super::document::{
     DOCKER_LAYER_TYPE, Descriptor, Execution, History, LAYER_TYPE, LAYERS_MAX, platform_name,
 };
-use super::elf::{self, Elf};
 use super::error::Error;
 use super::layer::{Blob, BlobFolder};
 use super::stored::StoredImage;
 use super::tree::{Node, Tree};
 use super::write::{Options, User};
+use crate::package::elf::{self, Binary};
 use crate::package::{Entry, Part, Source};
 use crate::spec::Architecture;
 use crate::spec::artefact::TASK_ROOT;
@@ -38,15 +38,13 @@ pub enum Base {
 pub(super) fn programs(
     entries: &[Entry],
     architecture: Architecture,
-) -> Result<BTreeMap<String, Elf>, Error> {
+) -> Result<BTreeMap<String, Binary>, Error> {
     let mut programs = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.part != Part::Model) {
         let found = match &entry.source {
-            Source::File(path) => elf::read(path)?,
-            Source::Bytes(bytes) => elf::parse(&bytes[..]).map_err(|reason| Error::BadElf {
-                path: PathBuf::from(&entry.path),
-                reason: reason.to_owned(),
-            })?,
+            Source::File(path) => closure::read(path)?,
+            Source::Bytes(bytes) => elf::read(&bytes[..])
+                .map_err(|error| closure::bad_elf(Path::new(&entry.path), &error))?,
         };
         let found = closure::check(Path::new(&entry.path), found, architecture)?;
         programs.insert(format!("{TASK_ROOT}/{}", entry.path), found);
@@ -56,16 +54,12 @@ pub(super) fn programs(
 
 /// This machine's base: the tree of its files, and the folders that the loader must be told of.
 pub(super) fn of_machine(
-    programs: &BTreeMap<String, Elf>,
+    programs: &BTreeMap<String, Binary>,
     options: &Options,
 ) -> Result<(Tree, Vec<String>), Error> {
-    let host = std::env::consts::ARCH;
-    let is_host = match options.architecture {
-        Architecture::X86_64 => host == "x86_64",
-        Architecture::Arm64 => host == "aarch64",
-    };
-    if !is_host || !cfg!(target_os = "linux") {
-        return Err(Error::NeedsBase { wanted: options.architecture, host });
+    let wanted = options.architecture;
+    if Architecture::host() != Some(wanted) || !cfg!(target_os = "linux") {
+        return Err(Error::NeedsBase { wanted, host: std::env::consts::ARCH });
     }
     let needed = closure::closure(programs, options.architecture, Path::new(LOADER_CACHE))?;
     let mut tree = Tree::default();

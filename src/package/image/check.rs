@@ -7,10 +7,10 @@
 //! those are warnings.
 
 use super::document::{CONFIG_TYPE, DOCKER_LAYER_TYPE, Descriptor, LAYER_TYPE, shortened};
-use super::elf;
 use super::error::Error;
 use super::measure::Measured;
 use super::stored::StoredImage;
+use crate::package::elf;
 use crate::spec::Architecture;
 use crate::spec::limits::LAMBDA_IMAGE_BYTES_MAX;
 use flate2::read::MultiGzDecoder;

@@ -11,7 +11,6 @@ mod base;
 mod check;
 mod closure;
 mod document;
-mod elf;
 mod error;
 mod layer;
 mod loader;
@@ -24,4 +23,6 @@ mod write;
 pub use base::Base;
 pub use check::{CheckReport, Finding, Severity, check};
 pub use error::Error;
-pub use write::{Host, LayerPart, LayerReport, LayoutReport, Options, User, write_layout};
+pub use write::{
+    Host, LayerPart, LayerReport, LayoutReport, Options, User, check_output, write_layout,
+};

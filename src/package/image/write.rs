@@ -150,7 +150,7 @@ pub fn write_layout(
     options: &Options,
     out: &Path,
 ) -> Result<LayoutReport, Error> {
-    let replaced = check_output(out, options.force)?;
+    let replaced = is_replaced(out, options.force)?;
     let write_error = |source| Error::Write { path: out.to_owned(), source };
     let parent = match out.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -162,17 +162,32 @@ pub fn write_layout(
     let staged = private.path().join("layout");
     let blobs = BlobFolder(staged.join("blobs/sha256"));
     fs_err::create_dir_all(&blobs.0).map_err(write_error)?;
-    let image = Image::build(entries, options, &blobs)?;
-    let report = image.write_documents(options, &staged, &blobs)?;
+    let written = Image::build(entries, options, &blobs)
+        .and_then(|image| image.write_documents(options, &staged, &blobs));
+    let report = written.map_err(|error| error.at_output(private.path(), out))?;
+    let aside = private.path().join("replaced");
     if replaced {
-        fs_err::rename(out, private.path().join("replaced")).map_err(write_error)?;
+        fs_err::rename(out, &aside).map_err(write_error)?;
     }
-    fs_err::rename(&staged, out).map_err(write_error)?;
+    let renamed = fs_err::rename(&staged, out);
+    if renamed.is_err() && replaced {
+        // The earlier layout goes back; that this fails too leaves nothing else to try.
+        let _ = fs_err::rename(&aside, out);
+    }
+    renamed.map_err(write_error)?;
     Ok(report)
 }
 
+/// Refuses an output at which something is that may not be replaced, before any work for it.
+///
+/// # Errors
+/// Something is at `out`, but for an empty folder or, with `force`, an earlier layout.
+pub fn check_output(out: &Path, force: bool) -> Result<(), Error> {
+    is_replaced(out, force).map(drop)
+}
+
 /// Whether something is at the output path that is to be replaced.
-fn check_output(out: &Path, force: bool) -> Result<bool, Error> {
+fn is_replaced(out: &Path, force: bool) -> Result<bool, Error> {
     let metadata = match fs_err::symlink_metadata(out) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
