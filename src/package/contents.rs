@@ -10,12 +10,8 @@ use crate::spec::artefact::{
 };
 use crate::spec::limits::LAMBDA_UNZIPPED_BYTES_MAX;
 use crate::spec::{Architecture, ArtefactManifest};
-use sha2::Digest as _;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-
-const COPY_BUFFER_BYTES: usize = 1 << 18;
 
 /// The model's files as they are packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -188,25 +184,4 @@ pub fn digest_of(path: &Path) -> Result<Digest, Error> {
 
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::Read { what: MODEL, path: path.to_path_buf(), source: error.kind().into() }
-}
-
-/// Copies to the end; the digest and the length of what passed.
-pub(super) fn pass_hashed(
-    from: &mut impl Read,
-    to: &mut impl std::io::Write,
-) -> std::io::Result<(Digest, u64)> {
-    let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; COPY_BUFFER_BYTES];
-    let mut bytes = 0;
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok((Digest::from_hasher(hasher), bytes)),
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
-        bytes += count as u64;
-    }
 }

@@ -161,14 +161,20 @@ fn external_data_come_along() {
     refused(&output, 2, &["alone.onnx", "weights.bin"]);
 }
 
+/// A model of `make_models.py`, in the folder under its name.
+fn made(folder: &Path, name: &str) -> std::path::PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/runtime/make_models.py");
+    let path = folder.join(format!("{name}.onnx"));
+    let status = Command::new(python()).arg(script).arg(name).arg(&path).status().unwrap();
+    assert!(status.success());
+    path
+}
+
 #[test]
 fn a_model_that_cannot_be_compared_is_packed_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     // Random numbers are in its output.
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/runtime/make_models.py");
-    let random = folder.path().join("random.onnx");
-    let status = Command::new(python()).arg(script).arg("random").arg(&random).status().unwrap();
-    assert!(status.success());
+    let random = made(folder.path(), "random");
     let output =
         package(folder.path(), &format!("random.onnx {ZIP} -o a.zip --json")).output().unwrap();
     let document = held_to_schema(std::str::from_utf8(&output.stdout).unwrap());
@@ -239,15 +245,29 @@ fn an_artefact_is_replaced_only_when_that_is_said() {
 #[test]
 fn no_room_for_the_output_is_said_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    // A file-size limit stands for the full disk: the write fails part way.
-    let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_gwtf"), "package", &model("iris")]);
-    command.args(ZIP.split(' ')).args(["-o", "a.zip"]).current_dir(folder.path());
-    command.env("GWTF_RUNTIME", PROGRAM).env("ORT_DYLIB_PATH", library().path);
-    let output = command.output().unwrap();
+    let output = without_room(folder.path(), &model("iris"));
     refused(&output, 3, &["output `", "a.zip", "File too large", "room"]);
     assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Packages where a file-size limit stands for a full disk: writes fail part way.
+fn without_room(folder: &Path, model: &str) -> Output {
+    let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_gwtf"), "package", model]);
+    command.args(ZIP.split(' ')).args(["-o", "a.zip"]).current_dir(folder);
+    command.env("GWTF_RUNTIME", PROGRAM).env("ORT_DYLIB_PATH", library().path);
+    command.output().unwrap()
+}
+
+/// Else the disk would decide whether the model in the artefact is the optimised one.
+#[test]
+fn no_room_for_the_optimised_model_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let wide = made(folder.path(), "wide");
+    let output = without_room(folder.path(), wide.to_str().unwrap());
+    refused(&output, 3, &["optimised model `", "File too large", "TMPDIR"]);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -31,6 +31,42 @@ pub enum Base {
     Layout(PathBuf),
 }
 
+impl Base {
+    /// Refuses, before any work, what an image for this architecture cannot stand on.
+    ///
+    /// # Errors
+    /// This machine is another one, or the layout is none, damaged or for another platform.
+    pub fn check(&self, architecture: Architecture) -> Result<(), Error> {
+        match self {
+            Self::Machine => check_host(architecture),
+            Self::Layout(folder) => {
+                check_platform(&StoredImage::open(folder, Some(architecture))?, architecture)
+            }
+        }
+    }
+}
+
+fn check_host(wanted: Architecture) -> Result<(), Error> {
+    if Architecture::host() != Some(wanted) || !cfg!(target_os = "linux") {
+        return Err(Error::NeedsBase { wanted, host: std::env::consts::ARCH });
+    }
+    Ok(())
+}
+
+fn check_platform(image: &StoredImage, wanted: Architecture) -> Result<(), Error> {
+    let config = &image.config;
+    if config.os == "linux" && config.architecture == platform_name(wanted) {
+        return Ok(());
+    }
+    let reason = format!(
+        "it is for {}/{}, not for linux/{}",
+        super::document::shortened(&config.os),
+        super::document::shortened(&config.architecture),
+        platform_name(wanted)
+    );
+    Err(Error::bad_image(&image.place, reason))
+}
+
 /// The programs and libraries among the entries, read and held to the architecture.
 ///
 /// # Errors
@@ -57,10 +93,7 @@ pub(super) fn of_machine(
     programs: &BTreeMap<String, Binary>,
     options: &Options,
 ) -> Result<(Tree, Vec<String>), Error> {
-    let wanted = options.architecture;
-    if Architecture::host() != Some(wanted) || !cfg!(target_os = "linux") {
-        return Err(Error::NeedsBase { wanted, host: std::env::consts::ARCH });
-    }
+    check_host(options.architecture)?;
     let needed = closure::closure(programs, options.architecture, Path::new(LOADER_CACHE))?;
     let mut tree = Tree::default();
     for (path, file) in needed.files {
@@ -104,15 +137,8 @@ pub(super) fn copy(
     blobs: &BlobFolder,
 ) -> Result<Copied, Error> {
     let refuse = |reason: String| Error::bad_image(&image.place, reason);
+    check_platform(image, architecture)?;
     let config = &image.config;
-    if config.os != "linux" || config.architecture != platform_name(architecture) {
-        return Err(refuse(format!(
-            "it is for {}/{}, not for linux/{}",
-            super::document::shortened(&config.os),
-            super::document::shortened(&config.architecture),
-            platform_name(architecture)
-        )));
-    }
     let layers = &image.manifest.layers;
     if layers.len() > LAYERS_MAX || layers.len() != config.rootfs.diff_ids.len() {
         return Err(refuse(format!(

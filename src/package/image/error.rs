@@ -100,18 +100,12 @@ impl Error {
 
     /// The same of a write into the private folder, which is about the output for a person.
     pub(super) fn at_output(self, private: &Path, out: &Path) -> Self {
-        let is_full = |error: &io::Error| {
-            use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-            matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-        };
         let source = match self {
             Self::Write { path, source } if path.starts_with(private) => source,
             Self::Archive(source) if is_full(&source) => source,
             other => return other,
         };
-        // The temporary file's name says nothing to a person.
-        let source = source.raw_os_error().map_or(source, io::Error::from_raw_os_error);
-        Self::Write { path: out.to_owned(), source }
+        Self::Write { path: out.to_owned(), source: crate::package::output::bare(source) }
     }
 
     fn io_error(&self) -> Option<&io::Error> {
@@ -124,6 +118,11 @@ impl Error {
     }
 }
 
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+}
+
 impl Explain for Error {
     fn exit(&self) -> Exit {
         match self {
@@ -133,11 +132,6 @@ impl Explain for Error {
     }
 
     fn hint(&self) -> Option<String> {
-        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
-        let is_full = |error: &io::Error| {
-            // A wrapped error has the kind, and not the number.
-            matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
-        };
         if self.io_error().is_some_and(is_full) {
             return Some("free some space and run it again: nothing was left behind".to_owned());
         }

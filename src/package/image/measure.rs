@@ -54,9 +54,9 @@ impl<R: Read> Read for Measured<R> {
 }
 
 /// A reader whose bytes are also written to a second place.
-pub(super) struct Copying<R, W> {
-    pub(super) from: R,
-    pub(super) to: W,
+pub(in crate::package) struct Copying<R, W> {
+    pub(in crate::package) from: R,
+    pub(in crate::package) to: W,
 }
 
 impl<R: Read, W: Write> Read for Copying<R, W> {

@@ -14,7 +14,7 @@ mod document;
 mod error;
 mod layer;
 mod loader;
-mod measure;
+pub(super) mod measure;
 pub mod registry;
 mod stored;
 mod tree;
@@ -24,5 +24,6 @@ pub use base::Base;
 pub use check::{CheckReport, Finding, Severity, check};
 pub use error::Error;
 pub use write::{
-    Host, LayerPart, LayerReport, LayoutReport, Options, User, check_output, write_layout,
+    BaseImage, Host, LayerPart, LayerReport, LayoutReport, Options, User, check_output,
+    write_layout,
 };

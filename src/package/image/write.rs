@@ -134,9 +134,21 @@ pub struct LayoutReport {
     pub digest: String,
     /// Its layers, from the base up.
     pub layers: Vec<LayerReport>,
-    /// The files of a base that was made of this machine's; their stored size is not known.
+    /// The libraries of a base that was made of this machine's; their stored size is not known.
     #[serde(skip)]
     pub base_files: Vec<Packed>,
+    /// The foreign image that it stands on.
+    #[serde(skip)]
+    pub base: Option<BaseImage>,
+}
+
+/// A foreign base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its name, as far as it says one itself.
+    pub title: Option<String>,
+    /// Digest of its manifest.
+    pub digest: crate::model::Digest,
 }
 
 /// Writes an image of the entries as an OCI layout at `out`.
@@ -215,6 +227,7 @@ fn is_own_layout(folder: &Path) -> bool {
 /// An image's layers, in order, and what the base says of running it.
 struct Image {
     base_files: Vec<Packed>,
+    base: Option<BaseImage>,
     layers: Vec<(LayerPart, Descriptor, Blob, bool)>,
     history: Vec<History>,
     execution: Execution,
@@ -226,6 +239,7 @@ impl Image {
         let programs = base::programs(entries, options.architecture)?;
         let mut image = Self {
             base_files: Vec::new(),
+            base: None,
             layers: Vec::new(),
             history: Vec::new(),
             execution: Execution::default(),
@@ -239,11 +253,12 @@ impl Image {
             Base::Machine => {
                 let (tree, folders) = base::of_machine(&programs, options)?;
                 library_path.extend(folders);
-                image.base_files = tree.packed(Part::SystemLibrary)?;
+                image.base_files = tree.packed_executables(Part::SystemLibrary)?;
                 vec![(LayerPart::Base, tree)]
             }
             Base::Layout(folder) => {
                 let stored = StoredImage::open(folder, Some(options.architecture))?;
+                image.base = Some(base_image(&stored));
                 image.take_base(base::copy(&stored, options.architecture, blobs)?);
                 Vec::new()
             }
@@ -344,9 +359,16 @@ impl Image {
             raw_bytes: blob.raw_bytes,
             reused: *reused,
         });
-        let (layers, base_files) = (layers.collect(), self.base_files);
-        Ok(LayoutReport { digest: digest.to_string(), layers, base_files })
+        let (layers, base_files, base) = (layers.collect(), self.base_files, self.base);
+        Ok(LayoutReport { digest: digest.to_string(), layers, base_files, base })
     }
+}
+
+fn base_image(stored: &StoredImage) -> BaseImage {
+    let labels = stored.config.config.labels.0.as_ref();
+    let title = labels.and_then(|labels| labels.get("org.opencontainers.image.title"));
+    let title = title.map(|title| super::document::shortened(title));
+    BaseImage { title, digest: stored.descriptor.digest.0 }
 }
 
 /// The layer of a part; bundled system libraries go with ONNX Runtime when the base is foreign.

@@ -99,4 +99,11 @@ def swelling():
     return model(nodes, [info("x", [1])], [info("y", [])], [shape])
 
 
+def wide():
+    """Weights of 2.4 MB."""
+    nodes = [helper.make_node("MatMul", ["x", "weight"], ["y"])]
+    inputs, outputs = [info("x", ["batch", 1000])], [info("y", ["batch", 600])]
+    return model(nodes, inputs, outputs, [array("weight", 1000, 600)])
+
+
 onnx.save(globals()[sys.argv[1]](), sys.argv[2])
