@@ -4,11 +4,12 @@ use super::archive::Packed;
 use super::binaries::Binaries;
 use super::entry::{Entry, Part, Source};
 use super::error::{Error, MODEL};
+use super::report::Form;
 use crate::model::{Digest, Signature, onnx};
 use crate::spec::artefact::{
     BOOTSTRAP_FILE, LIBRARY_FOLDER, MANIFEST_FILE, MODEL_FILE, MODEL_FOLDER, SCHEMA,
 };
-use crate::spec::limits::LAMBDA_UNZIPPED_BYTES_MAX;
+use crate::spec::limits::{LAMBDA_IMAGE_BYTES_MAX, LAMBDA_UNZIPPED_BYTES_MAX};
 use crate::spec::{Architecture, ArtefactManifest};
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -50,18 +51,22 @@ impl ModelFiles {
     }
 }
 
-/// Refuses, before any work, what Lambda would not unpack: a model whose files are beyond the limit
-/// together with the programs.
+/// Refuses, before any work, what Lambda would not take in this form: a model whose files are beyond
+/// the limit together with the programs.
 ///
 /// # Errors
-/// The files have more than 250 MB together, or one cannot be looked at.
-pub fn check_model_fits(binaries: &Binaries, model: &ModelFiles) -> Result<(), Error> {
+/// The files have more than 250 MB together (10 GB in an image), or one cannot be looked at.
+pub fn check_model_fits(form: Form, binaries: &Binaries, model: &ModelFiles) -> Result<(), Error> {
     let mut bytes = binaries.program.bytes.len() as u64 + binaries.onnxruntime.bytes.len() as u64;
     for path in std::iter::once(&model.model).chain(model.external.values()) {
         let metadata = fs_err::metadata(path).map_err(|error| unreadable(path, &error))?;
         bytes = bytes.saturating_add(metadata.len());
     }
-    if bytes > LAMBDA_UNZIPPED_BYTES_MAX { Err(Error::Unzipped { bytes }) } else { Ok(()) }
+    match form {
+        Form::LambdaZip if bytes > LAMBDA_UNZIPPED_BYTES_MAX => Err(Error::Unzipped { bytes }),
+        Form::LambdaImage if bytes > LAMBDA_IMAGE_BYTES_MAX => Err(Error::ImageTooLarge { bytes }),
+        _ => Ok(()),
+    }
 }
 
 /// What goes into an artefact.

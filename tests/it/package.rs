@@ -200,8 +200,15 @@ fn what_makes_no_artefact_is_refused_by_name() {
     other[18] = if other[18] == 62 { 183 } else { 62 };
     fs_err::write(folder.join("other"), &other).unwrap();
     fs_err::write(folder.join("cut"), &other[..5_000]).unwrap();
+    // As if it were built on a machine with a newer glibc: the names of versions in its strings.
+    let mut newer = fs_err::read(PROGRAM).unwrap();
+    for at in memchr::memmem::find_iter(&newer.clone(), b"\0GLIBC_2.34\0") {
+        newer[at + 9..at + 11].copy_from_slice(b"99");
+    }
+    fs_err::write(folder.join("newer"), &newer).unwrap();
     let library = library().path.display().to_string();
-    let cases: [(&str, i32, &[&str]); 12] = [
+    let cases: [(&str, i32, &[&str]); 13] = [
+        ("-o a.zip --runtime newer", 2, &["GLIBC_2.99 of libc.so.6, GLIBC_2.34 is", "Debian 11"]),
         ("-o a.zip --runtime nowhere", 2, &["gwtf-runtime `", "nowhere", "not found"]),
         ("-o a.zip --runtime .", 2, &["gwtf-runtime `", "is a directory"]),
         ("-o a.zip --runtime text", 2, &["text", "no ELF file", "64-bit Linux"]),
@@ -225,7 +232,7 @@ fn what_makes_no_artefact_is_refused_by_name() {
     let output = package(folder, &format!(". {ZIP} -o a.zip")).output().unwrap();
     refused(&output, 2, &["a folder"]);
     // No artefact, no temporary file.
-    assert_eq!(fs_err::read_dir(folder).unwrap().count(), 4);
+    assert_eq!(fs_err::read_dir(folder).unwrap().count(), 5);
 }
 
 #[test]

@@ -245,7 +245,7 @@ fn check_text(name: &ImageName, report: &CheckReport, columns: usize) -> String 
     let verdict = if report.passes() { "Lambda takes it" } else { "Lambda refuses it" };
     let mut text = facts_text(&[
         ("image", name.to_string()),
-        ("digest", report.digest.clone()),
+        ("sha256", report.digest.trim_start_matches("sha256:").to_owned()),
         ("platform", report.architecture.clone()),
         ("size", sizes),
         ("verdict", verdict.to_owned()),

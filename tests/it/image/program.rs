@@ -82,7 +82,9 @@ fn an_image_is_made_pushed_and_checked() {
     }
     // What is copied from the terminal is on one line.
     let text = output(&mut package(folder.path(), "--check oci:v1"));
-    assert!(text.contains(&format!("{digest}\n")), "{text}");
+    let hex = first["sha256"].as_str().unwrap();
+    assert!(text.contains(&format!("  {hex}\n")), "{text}");
+    assert!(text.lines().all(|line| line.len() <= 80), "{text}");
     let text = output(&mut package(folder.path(), &line("ecs-image", "v1", "--force")));
     assert!(text.contains(&format!("{name}@sha256:")), "{text}");
     assert!(text.lines().all(|line| line == line.trim_end()), "{text}");
@@ -162,6 +164,20 @@ fn what_cannot_be_done_is_said_before_the_work() {
     refused(with("-o image --base localhost:1/a"), 3, &["registry `localhost:1`", "Connection"]);
     refused(with("-o image --base oci:there"), 2, &["it is no OCI layout"]);
     assert_eq!(fs_err::read_dir(folder).unwrap().count(), 1);
+}
+
+#[test]
+fn an_image_beyond_lambdas_limit_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let external = model("external-data");
+    fs_err::copy(&external, folder.path().join("m.onnx")).unwrap();
+    let weights = folder.path().join("weights.bin");
+    fs_err::copy(Path::new(&external).with_file_name("weights.bin"), &weights).unwrap();
+    // A hole behind the weights, which takes no room on the disk.
+    fs_err::OpenOptions::new().write(true).open(&weights).unwrap().set_len(10 << 30).unwrap();
+    let made = package(folder.path(), "m.onnx --target lambda-image -o image");
+    refused(made, 2, &["a Lambda image may have 10737418240", "ecs-image"]);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 2);
 }
 
 #[test]
