@@ -4,9 +4,10 @@
 //! Same entries, same bytes, whether or not the cache had their compressed forms.
 
 use super::cache::Cache;
-use super::contents::{pass_hashed, unreadable};
+use super::contents::unreadable;
 use super::entry::{Entry, Part, Source};
 use super::error::Error;
+use super::image::measure::Copying;
 use crate::model::Digest;
 use std::cell::RefCell;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write};
@@ -98,7 +99,8 @@ fn add(
             let file =
                 fs_err::File::open(path).map_err(|error| Fault::Entry(unreadable(path, &error)))?;
             // One byte more than it said to have tells a file that grows.
-            let (digest, read) = pass_hashed(&mut file.take(bytes + 1), zip).map_err(Fault::Zip)?;
+            let (digest, read) = Digest::of_reader(Copying { from: file.take(bytes + 1), to: zip })
+                .map_err(Fault::Zip)?;
             if read != bytes {
                 return Err(Fault::Entry(Error::Changed { path: path.clone() }));
             }

@@ -177,9 +177,9 @@ fn load(what: &'static str, path: &Path, architecture: Architecture) -> Result<L
     let bytes = read_binary(what, path)?;
     let named = || path.to_path_buf();
     let binary =
-        elf::read(&bytes).map_err(|source| Error::Binary { what, path: named(), source })?;
-    if binary.architecture != Some(architecture) {
-        let (path, found) = (named(), binary.architecture);
+        elf::read(&bytes[..]).map_err(|source| Error::Binary { what, path: named(), source })?;
+    if binary.architecture() != Some(architecture) {
+        let (path, found) = (named(), binary.architecture());
         return Err(Error::Architecture { what, path, found, wanted: architecture });
     }
     Ok(Loaded { path: named(), bytes, binary })

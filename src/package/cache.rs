@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use zip::ZipArchive;
 
 /// Most forms kept: two architectures, a few versions of the runtime.
-const FORMS_MAX: usize = 16;
+pub(super) const FORMS_MAX: usize = 16;
 /// Bytes that a form may have beyond those of its file.
 const FORM_EXTRA_BYTES_MAX: u64 = 1 << 20;
 
@@ -36,7 +36,7 @@ impl Cache {
     /// A zip file in memory with these bytes as its one entry, of this mode.
     pub(super) fn deflated(&self, bytes: &[u8], digest: Digest, executable: bool) -> Vec<u8> {
         let mode = if executable { "755" } else { "644" };
-        let made_by = Digest::of(LOCK.as_bytes()).short();
+        let made_by = made_by();
         let name = format!("{digest}-{mode}-deflate{DEFLATE_LEVEL}-{made_by}.zip");
         let path = self.folder.join(name);
         if let Some(form) = read(&path, bytes) {
@@ -50,24 +50,32 @@ impl Cache {
 
     fn keep(&self, path: &Path, form: &[u8]) -> std::io::Result<()> {
         fs_err::create_dir_all(&self.folder)?;
-        self.make_room()?;
+        make_room(&self.folder)?;
         let mut file = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.folder)?;
         file.write_all(form)?;
         file.persist(path)?;
         Ok(())
     }
+}
 
-    /// Removes the oldest forms, so that one more fits.
-    fn make_room(&self) -> std::io::Result<()> {
-        let mut forms: Vec<(SystemTime, PathBuf)> = Vec::new();
-        for entry in fs_err::read_dir(&self.folder)? {
-            let entry = entry?;
-            forms.push((entry.metadata()?.modified()?, entry.path()));
+/// Removes the oldest forms of a cache's folder, so that one more fits.
+pub(super) fn make_room(folder: &Path) -> std::io::Result<()> {
+    let mut forms: Vec<(SystemTime, PathBuf)> = Vec::new();
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_file() {
+            forms.push((metadata.modified()?, entry.path()));
         }
-        forms.sort();
-        let surplus = (forms.len() + 1).saturating_sub(FORMS_MAX);
-        forms.iter().take(surplus).try_for_each(|(_, path)| fs_err::remove_file(path))
     }
+    forms.sort();
+    let surplus = (forms.len() + 1).saturating_sub(FORMS_MAX);
+    forms.iter().take(surplus).try_for_each(|(_, path)| fs_err::remove_file(path))
+}
+
+/// Names the build that makes forms: with other crates the same input may have other bytes.
+pub(super) fn made_by() -> String {
+    Digest::of(LOCK.as_bytes()).short()
 }
 
 /// The form at `path` if it is one of these bytes.

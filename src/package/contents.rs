@@ -4,18 +4,15 @@ use super::archive::Packed;
 use super::binaries::Binaries;
 use super::entry::{Entry, Part, Source};
 use super::error::{Error, MODEL};
+use super::report::Form;
 use crate::model::{Digest, Signature, onnx};
 use crate::spec::artefact::{
     BOOTSTRAP_FILE, LIBRARY_FOLDER, MANIFEST_FILE, MODEL_FILE, MODEL_FOLDER, SCHEMA,
 };
-use crate::spec::limits::LAMBDA_UNZIPPED_BYTES_MAX;
+use crate::spec::limits::{LAMBDA_IMAGE_BYTES_MAX, LAMBDA_UNZIPPED_BYTES_MAX};
 use crate::spec::{Architecture, ArtefactManifest};
-use sha2::Digest as _;
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Component, Path, PathBuf};
-
-const COPY_BUFFER_BYTES: usize = 1 << 18;
 
 /// The model's files as they are packed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,18 +51,22 @@ impl ModelFiles {
     }
 }
 
-/// Refuses, before any work, what Lambda would not unpack: a model whose files are beyond the limit
-/// together with the programs.
+/// Refuses, before any work, what Lambda would not take in this form: a model whose files are beyond
+/// the limit together with the programs.
 ///
 /// # Errors
-/// The files have more than 250 MB together, or one cannot be looked at.
-pub fn check_model_fits(binaries: &Binaries, model: &ModelFiles) -> Result<(), Error> {
+/// The files have more than 250 MB together (10 GB in an image), or one cannot be looked at.
+pub fn check_model_fits(form: Form, binaries: &Binaries, model: &ModelFiles) -> Result<(), Error> {
     let mut bytes = binaries.program.bytes.len() as u64 + binaries.onnxruntime.bytes.len() as u64;
     for path in std::iter::once(&model.model).chain(model.external.values()) {
         let metadata = fs_err::metadata(path).map_err(|error| unreadable(path, &error))?;
         bytes = bytes.saturating_add(metadata.len());
     }
-    if bytes > LAMBDA_UNZIPPED_BYTES_MAX { Err(Error::Unzipped { bytes }) } else { Ok(()) }
+    match form {
+        Form::LambdaZip if bytes > LAMBDA_UNZIPPED_BYTES_MAX => Err(Error::Unzipped { bytes }),
+        Form::LambdaImage if bytes > LAMBDA_IMAGE_BYTES_MAX => Err(Error::ImageTooLarge { bytes }),
+        _ => Ok(()),
+    }
 }
 
 /// What goes into an artefact.
@@ -188,25 +189,4 @@ pub fn digest_of(path: &Path) -> Result<Digest, Error> {
 
 pub(super) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::Read { what: MODEL, path: path.to_path_buf(), source: error.kind().into() }
-}
-
-/// Copies to the end; the digest and the length of what passed.
-pub(super) fn pass_hashed(
-    from: &mut impl Read,
-    to: &mut impl std::io::Write,
-) -> std::io::Result<(Digest, u64)> {
-    let mut hasher = sha2::Sha256::new();
-    let mut buffer = vec![0; COPY_BUFFER_BYTES];
-    let mut bytes = 0;
-    loop {
-        let count = match from.read(&mut buffer) {
-            Ok(0) => return Ok((Digest::from_hasher(hasher), bytes)),
-            Ok(count) => count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        hasher.update(&buffer[..count]);
-        to.write_all(&buffer[..count])?;
-        bytes += count as u64;
-    }
 }

@@ -4,7 +4,7 @@ use super::elf::ElfError;
 use super::provided::Lack;
 use crate::error::{Exit, Explain};
 use crate::spec::Architecture;
-use crate::spec::limits::LAMBDA_UNZIPPED_BYTES_MAX;
+use crate::spec::limits::{LAMBDA_IMAGE_BYTES_MAX, LAMBDA_UNZIPPED_BYTES_MAX};
 use std::path::PathBuf;
 
 /// Why no artefact was made.
@@ -113,6 +113,14 @@ pub enum Error {
         /// What its files have together.
         bytes: u64,
     },
+    /// More than Lambda takes as an image.
+    #[error(
+        "the artefact: {bytes} bytes unpacked, a Lambda image may have {LAMBDA_IMAGE_BYTES_MAX}"
+    )]
+    ImageTooLarge {
+        /// What its files have together.
+        bytes: u64,
+    },
     /// The output is there already.
     #[error("output `{}`: it exists", path.display())]
     Exists {
@@ -154,13 +162,9 @@ const LACKS_SHOWN: usize = 3;
 
 /// How a `gwtf-runtime` for this processor is built.
 fn build_text(architecture: Architecture) -> String {
-    let host = match std::env::consts::ARCH {
-        "x86_64" => Some(Architecture::X86_64),
-        "aarch64" => Some(Architecture::Arm64),
-        _ => None,
-    };
+    let is_host = cfg!(target_os = "linux") && Architecture::host() == Some(architecture);
     let triple = match architecture {
-        _ if cfg!(target_os = "linux") && host == Some(architecture) => String::new(),
+        _ if is_host => String::new(),
         Architecture::X86_64 => " --target x86_64-unknown-linux-gnu".to_owned(),
         Architecture::Arm64 => " --target aarch64-unknown-linux-gnu".to_owned(),
     };
@@ -215,6 +219,10 @@ impl Explain for Error {
             Self::Changed { .. } => "package again when nothing writes to it".to_owned(),
             Self::Unzipped { .. } => {
                 "package it with --target lambda-image, which may have 10 GB".to_owned()
+            }
+            Self::ImageTooLarge { .. } => {
+                "leave out what the model does not need, or serve it with --target ecs-image"
+                    .to_owned()
             }
             Self::Exists { .. } => {
                 "name another output, or replace that one with --force".to_owned()

@@ -35,4 +35,4 @@ pub use entry::{Entry, Part, Source};
 pub use error::Error;
 pub use output::{Output, sbom_path};
 pub use provided::{CXX_LIBRARIES, Lack, lacks};
-pub use report::{Form, Optimization, Report};
+pub use report::{Form, Optimization, Report, facts_text, size_text, table_text};

@@ -115,9 +115,17 @@ impl Output {
 
     /// The error of a write to one of the files.
     pub fn write_error(&self, source: io::Error) -> Error {
-        // The temporary file's name says nothing to a person.
-        let source = source.raw_os_error().map_or(source, io::Error::from_raw_os_error);
-        Error::Write { path: self.path.clone(), source }
+        Error::Write { path: self.path.clone(), source: bare(source) }
+    }
+}
+
+/// The system's own error without the path that a library put to it: a temporary file's name says
+/// nothing to a person.
+pub(super) fn bare(error: io::Error) -> io::Error {
+    match (error.raw_os_error(), error.kind()) {
+        (Some(number), _) => io::Error::from_raw_os_error(number),
+        (None, io::ErrorKind::Other) => error,
+        (None, kind) => kind.into(),
     }
 }
 

@@ -135,7 +135,6 @@ mod tests {
 
     fn binary(libraries: &[&str], versions: &[(&str, &str)]) -> Binary {
         Binary {
-            architecture: Some(Architecture::X86_64),
             interpreter: Some("/lib64/ld-linux-x86-64.so.2".to_owned()),
             libraries: libraries.iter().map(|name| (*name).to_owned()).collect(),
             versions: versions
@@ -145,6 +144,7 @@ mod tests {
                     name: (*name).to_owned(),
                 })
                 .collect(),
+            ..Binary::default()
         }
     }
 

@@ -142,12 +142,11 @@ impl Report {
 
     /// The same for a person, in this many columns.
     pub fn render_text(&self, columns: usize) -> String {
-        let mut about = table(columns);
         let sizes =
             format!("{}, unpacked {}", size_text(self.stored_bytes), size_text(self.raw_bytes()));
         let what = format!("{} for {}", self.form.name(), self.manifest.architecture);
         let model = format!("{} {}", self.manifest.endpoint, self.manifest.version);
-        let rows = [
+        let mut rows = vec![
             ("artefact", self.path.display().to_string()),
             ("target", what),
             ("version", model),
@@ -156,13 +155,10 @@ impl Report {
             ("optimised", self.optimization.text()),
             ("sbom", self.sbom.display().to_string()),
         ];
-        for (name, value) in rows {
-            about.add_row([name.to_owned(), value]);
-        }
         if let Some(pushed) = &self.pushed {
-            about.add_row(["pushed", pushed.reference.as_str()]);
             let (sent, there) = (size_text(pushed.uploaded_bytes), size_text(pushed.present_bytes));
-            about.add_row(["", &format!("{sent} sent, {there} were there")]);
+            rows.push(("pushed", pushed.reference.clone()));
+            rows.push(("", format!("{sent} sent, {there} were there")));
         }
         let mut parts = table(columns);
         parts.set_header(["part", "files", "raw", "stored"]);
@@ -174,7 +170,7 @@ impl Report {
         for column in parts.column_iter_mut().skip(1) {
             column.set_cell_alignment(CellAlignment::Right);
         }
-        format!("{}\n\n{}\n", trimmed(&about), trimmed(&parts))
+        format!("{}\n{}", facts_text(&rows), table_text(&parts))
     }
 
     /// In the order of the artefact, those that have files. An image's are its layers.
@@ -252,14 +248,20 @@ impl Optimization {
     }
 }
 
-/// Rows without the blanks that fill the last column.
-fn trimmed(table: &Table) -> String {
-    let text = table.to_string();
-    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+/// Facts by name, each on a line of its own however long: a path, a digest or a reference is copied
+/// from it, which a break would spoil.
+pub fn facts_text(rows: &[(&str, String)]) -> String {
+    let width = rows.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!(" {name:width$}  {value}\n")).collect()
+}
+
+/// A table's rows without the blanks that fill the last column.
+pub fn table_text(table: &Table) -> String {
+    table.to_string().lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
 /// `812 B`, `2.1 MiB`.
-fn size_text(bytes: u64) -> String {
+pub fn size_text(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["B", "KiB", "MiB", "GiB"];
     let (mut size, mut unit) = (bytes as f64, 0);
     while size >= 1023.95 && unit + 1 < UNITS.len() {

@@ -9,6 +9,7 @@
 
 use super::archive::Packed;
 use super::entry::Part;
+use super::image::BaseImage;
 use crate::model::Digest;
 use crate::spec::ArtefactManifest;
 use serde_json::{Value, json};
@@ -31,6 +32,8 @@ pub struct Subject<'a> {
     pub digest: Digest,
     /// The artefact's files.
     pub files: &'a [Packed],
+    /// The foreign image that an image stands on.
+    pub base: Option<&'a BaseImage>,
 }
 
 /// A crate.
@@ -46,13 +49,12 @@ pub fn render(subject: Subject<'_>) -> Vec<u8> {
     let crates = crates();
     let mut components: Vec<Value> =
         subject.files.iter().filter_map(|file| component(manifest, file)).collect();
+    components.extend(subject.base.map(base_component));
+    // All but the crates are parts of the artefact itself.
+    let root_needs: Vec<Value> =
+        components.iter().map(|component| component["bom-ref"].clone()).collect();
     components.extend(crates.iter().map(crate_component));
     let runtime_needs: Vec<String> = crates.iter().map(Crate::purl).collect();
-    let root_needs: Vec<&Value> = components
-        .iter()
-        .filter(|component| component["bom-ref"].as_str().is_some_and(|r| r.starts_with("file:")))
-        .map(|component| &component["bom-ref"])
-        .collect();
     let document = json!({
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
         "bomFormat": "CycloneDX",
@@ -134,6 +136,17 @@ fn component(manifest: &ArtefactManifest, file: &Packed) -> Option<Value> {
             "name": file.path,
             "hashes": hashes,
         }),
+    })
+}
+
+fn base_component(base: &BaseImage) -> Value {
+    let digest = base.digest;
+    json!({
+        "type": "container",
+        "bom-ref": format!("base:{digest}"),
+        "name": base.title.as_deref().unwrap_or("base image"),
+        "version": format!("sha256:{digest}"),
+        "hashes": hashes(digest),
     })
 }
 

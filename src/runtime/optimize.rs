@@ -18,7 +18,7 @@ use super::message;
 use super::session::{OpenError, Session, SessionOptions};
 use crate::error::{Exit, Explain};
 use crate::model::{onnx, sample};
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 mod compare;
@@ -29,6 +29,11 @@ pub use compare::{Difference, Distance, Tolerance};
 /// Largest model, weights in other files included, that is optimised: the optimised model is one
 /// protobuf message, which ends at 2 GiB, and folded constants may take some of it.
 pub const MODEL_BYTES_MAX: u64 = 3 << 29;
+
+/// Bytes that an optimised model may have beyond twice the model's. Constants that are folded can be
+/// far larger than the nodes that made them: such a model loads more slowly, not faster, and may be
+/// more than its host takes.
+const GROWTH_BYTES_MAX: u64 = 4 << 20;
 
 /// What became of the attempt.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +70,20 @@ pub enum Refusal {
     /// It gives other outputs for the same inputs, so outputs prove nothing.
     #[error("it gives different outputs for the same inputs: {0}")]
     NotRepeatable(#[source] Difference),
+    /// An output had no number in it whatever the inputs were, so it proves nothing.
+    #[error("output `{output}` has no finite number in it for any of the inputs made up")]
+    NothingCompared {
+        /// The output.
+        output: String,
+    },
+    /// Folded constants make it far larger.
+    #[error("the optimised model has {bytes} bytes, the model {given_bytes}")]
+    Grown {
+        /// Its size.
+        bytes: u64,
+        /// The model's, with external data.
+        given_bytes: u64,
+    },
     /// ONNX Runtime could not optimise the model or not write the result.
     #[error("ONNX Runtime could not optimise it: {message}")]
     NotOptimized {
@@ -117,7 +136,9 @@ impl Explain for OptimizeError {
         match self {
             Self::Model(error) => error.hint(),
             Self::Open(error) => error.hint(),
-            Self::Write { .. } => None,
+            Self::Write { .. } => {
+                Some("free some room there, or name another folder in TMPDIR".to_owned())
+            }
         }
     }
 }
@@ -155,11 +176,19 @@ pub fn optimize(
     // The library writes beside the output, under a name that no message of it is about.
     let made = scratch.path().join("model.onnx");
     let compared = save(engine, model, &made).and_then(|()| {
+        check_growth(&made, bytes)?;
         let mut actual = Session::open(engine, &made, &plain)
             .map_err(|error| Refusal::Broken { message: error.to_string() })?;
         trial::run_all(&mut expected, &mut actual, tolerance, seed)
     });
     match compared {
+        Err(refusal @ Refusal::NotOptimized { .. }) => {
+            // The library does not say why it could not write. A full disk must not decide what is
+            // in an artefact.
+            let room = scratch.path().join("room");
+            take_room(&room, bytes).map_err(write)?;
+            Ok(Outcome::Refused(refusal))
+        }
         Err(refusal) => Ok(Outcome::Refused(refusal)),
         Ok(distance) => {
             let bytes = fs_err::metadata(&made).map_err(write)?.len();
@@ -167,6 +196,22 @@ pub fn optimize(
             Ok(Outcome::Done { distance, bytes })
         }
     }
+}
+
+/// Whether the folder still takes this many bytes.
+fn take_room(path: &Path, bytes: u64) -> io::Result<()> {
+    let mut file = fs_err::File::create(path)?;
+    io::copy(&mut io::repeat(0).take(bytes), &mut file).map(drop)
+}
+
+fn check_growth(made: &Path, given_bytes: u64) -> Result<(), Refusal> {
+    let metadata = fs_err::metadata(made)
+        .map_err(|error| Refusal::NotOptimized { message: error.to_string() })?;
+    let bytes = metadata.len();
+    if bytes > given_bytes.saturating_mul(2).saturating_add(GROWTH_BYTES_MAX) {
+        return Err(Refusal::Grown { bytes, given_bytes });
+    }
+    Ok(())
 }
 
 /// Weights of at least [`EXTERNAL_FROM_KEY`] bytes go into the file of this name; without the entry

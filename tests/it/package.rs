@@ -161,14 +161,20 @@ fn external_data_come_along() {
     refused(&output, 2, &["alone.onnx", "weights.bin"]);
 }
 
+/// A model of `make_models.py`, in the folder under its name.
+fn made(folder: &Path, name: &str) -> std::path::PathBuf {
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/runtime/make_models.py");
+    let path = folder.join(format!("{name}.onnx"));
+    let status = Command::new(python()).arg(script).arg(name).arg(&path).status().unwrap();
+    assert!(status.success());
+    path
+}
+
 #[test]
 fn a_model_that_cannot_be_compared_is_packed_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     // Random numbers are in its output.
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/runtime/make_models.py");
-    let random = folder.path().join("random.onnx");
-    let status = Command::new(python()).arg(script).arg("random").arg(&random).status().unwrap();
-    assert!(status.success());
+    let random = made(folder.path(), "random");
     let output =
         package(folder.path(), &format!("random.onnx {ZIP} -o a.zip --json")).output().unwrap();
     let document = held_to_schema(std::str::from_utf8(&output.stdout).unwrap());
@@ -194,8 +200,15 @@ fn what_makes_no_artefact_is_refused_by_name() {
     other[18] = if other[18] == 62 { 183 } else { 62 };
     fs_err::write(folder.join("other"), &other).unwrap();
     fs_err::write(folder.join("cut"), &other[..5_000]).unwrap();
+    // As if it were built on a machine with a newer glibc: the names of versions in its strings.
+    let mut newer = fs_err::read(PROGRAM).unwrap();
+    for at in memchr::memmem::find_iter(&newer.clone(), b"\0GLIBC_2.34\0") {
+        newer[at + 9..at + 11].copy_from_slice(b"99");
+    }
+    fs_err::write(folder.join("newer"), &newer).unwrap();
     let library = library().path.display().to_string();
-    let cases: [(&str, i32, &[&str]); 12] = [
+    let cases: [(&str, i32, &[&str]); 13] = [
+        ("-o a.zip --runtime newer", 2, &["GLIBC_2.99 of libc.so.6, GLIBC_2.34 is", "Debian 11"]),
         ("-o a.zip --runtime nowhere", 2, &["gwtf-runtime `", "nowhere", "not found"]),
         ("-o a.zip --runtime .", 2, &["gwtf-runtime `", "is a directory"]),
         ("-o a.zip --runtime text", 2, &["text", "no ELF file", "64-bit Linux"]),
@@ -219,7 +232,7 @@ fn what_makes_no_artefact_is_refused_by_name() {
     let output = package(folder, &format!(". {ZIP} -o a.zip")).output().unwrap();
     refused(&output, 2, &["a folder"]);
     // No artefact, no temporary file.
-    assert_eq!(fs_err::read_dir(folder).unwrap().count(), 4);
+    assert_eq!(fs_err::read_dir(folder).unwrap().count(), 5);
 }
 
 #[test]
@@ -239,15 +252,29 @@ fn an_artefact_is_replaced_only_when_that_is_said() {
 #[test]
 fn no_room_for_the_output_is_said_and_leaves_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    // A file-size limit stands for the full disk: the write fails part way.
-    let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
-    let mut command = Command::new("sh");
-    command.args(["-c", script, env!("CARGO_BIN_EXE_gwtf"), "package", &model("iris")]);
-    command.args(ZIP.split(' ')).args(["-o", "a.zip"]).current_dir(folder.path());
-    command.env("GWTF_RUNTIME", PROGRAM).env("ORT_DYLIB_PATH", library().path);
-    let output = command.output().unwrap();
+    let output = without_room(folder.path(), &model("iris"));
     refused(&output, 3, &["output `", "a.zip", "File too large", "room"]);
     assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Packages where a file-size limit stands for a full disk: writes fail part way.
+fn without_room(folder: &Path, model: &str) -> Output {
+    let script = "trap '' XFSZ; ulimit -f 2000; exec \"$0\" \"$@\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_gwtf"), "package", model]);
+    command.args(ZIP.split(' ')).args(["-o", "a.zip"]).current_dir(folder);
+    command.env("GWTF_RUNTIME", PROGRAM).env("ORT_DYLIB_PATH", library().path);
+    command.output().unwrap()
+}
+
+/// Else the disk would decide whether the model in the artefact is the optimised one.
+#[test]
+fn no_room_for_the_optimised_model_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let wide = made(folder.path(), "wide");
+    let output = without_room(folder.path(), wide.to_str().unwrap());
+    refused(&output, 3, &["optimised model `", "File too large", "TMPDIR"]);
+    assert_eq!(fs_err::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use crate::model::Digest;
 use crate::package::image::registry::{ImageName, Reference};
 use crate::package::image::{self, Base, CheckReport, Host, Severity};
 use crate::package::{
-    BundleLibstdcxx, Cache, Form, Output, Packed, Report, check_unzipped, digest_of, sbom,
-    write_zip,
+    BundleLibstdcxx, Cache, Form, Output, Packed, Report, check_unzipped, digest_of, facts_text,
+    sbom, size_text, table_text, write_zip,
 };
 use crate::release::Version;
 use crate::runtime::Tolerance;
@@ -97,6 +97,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
             making.zip(&Output::new(path, args.force)?)?
         }
         Form::LambdaImage | Form::EcsImage => {
+            args.refuse_digest()?;
+            image::check_output(&path, args.force)?;
             making.image(form, &Output::beside_layout(path, args.force)?)?
         }
     };
@@ -134,23 +136,30 @@ impl Making<'_> {
                  directly: upload it through S3, or package a lambda-image"
             ));
         }
-        let subject = sbom::Subject { manifest: &prepared.manifest, digest, files: &files };
+        let manifest = &prepared.manifest;
+        let subject = sbom::Subject { manifest, digest, files: &files, base: None };
         output.keep(file, &sbom::render(subject))?;
         Ok(report(prepared, output, digest, stored_bytes, files))
     }
 
     fn image(&self, form: Form, output: &Output) -> Result<Report, Failure> {
+        let architecture = self.args.architecture(self.settings);
+        // Base and credentials before the work: a registry that has neither refuses at once.
+        let base = self.args.base.as_ref();
+        let base =
+            base.map(|name| remote::layout(name, Some(architecture), self.settings, self.context));
+        let base = base.transpose()?.map_or(Base::Machine, Base::Layout);
+        base.check(architecture)?;
+        let push = self.args.push.as_ref();
+        let push = push.map(|to| remote::Destination::new(to, self.settings, self.context));
+        let push = push.transpose()?;
         let prepared = self.prepared(form)?;
         let manifest = &prepared.manifest;
         let host = if form == Form::EcsImage { Host::Ecs } else { Host::Lambda };
-        let mut options = image::Options::new(host, manifest.architecture, &manifest.version);
+        let mut options = image::Options::new(host, architecture, &manifest.version);
         options.force = self.args.force;
         options.cache_folder.clone_from(&self.settings.cache_folder);
-        if let Some(base) = &self.args.base {
-            let architecture = Some(manifest.architecture);
-            let folder = remote::layout(base, architecture, self.settings, self.context)?;
-            options.base = Base::Layout(folder);
-        }
+        options.base = base;
         let label = |name: &str| format!("org.opencontainers.image.{name}");
         options.labels.insert(label("title"), manifest.endpoint.clone());
         options.labels.insert(label("version"), manifest.version.clone());
@@ -161,21 +170,14 @@ impl Making<'_> {
         }
         let digest = layout.digest.trim_start_matches("sha256:");
         let digest: Digest = digest.parse().expect("a layout's digest is a SHA-256");
-        let subject = sbom::Subject { manifest, digest, files: &files };
+        let base = layout.base.as_ref();
+        let subject = sbom::Subject { manifest, digest, files: &files, base };
         output.keep_sbom(&sbom::render(subject))?;
         let stored_bytes = layout.layers.iter().map(|layer| layer.compressed_bytes).sum();
         let mut report = report(prepared, output, digest, stored_bytes, files);
         report.layers = Some(layout.layers);
-        if let Some(reference) = &self.args.push {
-            let bar = self.context.console.progress(0);
-            let mut tell = |progress: image::registry::Progress| {
-                bar.set_length(progress.total_bytes);
-                bar.set_position(progress.bytes);
-            };
-            let pushed =
-                remote::push(output.path(), reference, self.settings, self.context, &mut tell);
-            bar.finish_and_clear();
-            report.pushed = Some(pushed?);
+        if let Some(destination) = push {
+            report.pushed = Some(destination.push(output.path(), self.context)?);
         }
         Ok(report)
     }
@@ -238,22 +240,16 @@ fn check_document(name: &ImageName, report: &CheckReport) -> serde_json::Value {
 
 /// The same for a person.
 fn check_text(name: &ImageName, report: &CheckReport, columns: usize) -> String {
-    let mut about = table(columns);
-    let size = |bytes: u64| indicatif::HumanBytes(bytes).to_string();
-    let unpacked = report.raw_bytes.map_or("?".to_owned(), size);
-    let sizes = format!("{}, unpacked {unpacked}", size(report.compressed_bytes));
+    let unpacked = report.raw_bytes.map_or("?".to_owned(), size_text);
+    let sizes = format!("{}, unpacked {unpacked}", size_text(report.compressed_bytes));
     let verdict = if report.passes() { "Lambda takes it" } else { "Lambda refuses it" };
-    let name = name.to_string();
-    for row in [
-        ["image", &name],
-        ["digest", &report.digest],
-        ["platform", &report.architecture],
-        ["size", &sizes],
-        ["verdict", verdict],
-    ] {
-        about.add_row(row);
-    }
-    let mut text = format!("{about}\n");
+    let mut text = facts_text(&[
+        ("image", name.to_string()),
+        ("sha256", report.digest.trim_start_matches("sha256:").to_owned()),
+        ("platform", report.architecture.clone()),
+        ("size", sizes),
+        ("verdict", verdict.to_owned()),
+    ]);
     if !report.findings.is_empty() {
         let mut findings = table(columns);
         for finding in &report.findings {
@@ -263,7 +259,8 @@ fn check_text(name: &ImageName, report: &CheckReport, columns: usize) -> String 
             };
             findings.add_row([severity, &format!("{}\nhint: {}", finding.text, finding.hint)]);
         }
-        text.push_str(&format!("\n{findings}\n"));
+        text.push('\n');
+        text.push_str(&table_text(&findings));
     }
     text
 }
@@ -320,6 +317,14 @@ impl Args {
             bundle_libstdcxx: self.bundle_libstdcxx,
             tolerance: (!self.no_optimize).then_some(tolerance),
         })
+    }
+
+    fn refuse_digest(&self) -> Result<(), Failure> {
+        let Some(reference) = self.push.as_ref().filter(|reference| reference.has_digest()) else {
+            return Ok(());
+        };
+        let message = format!("--push {reference}: an image is pushed to a tag, not to a digest");
+        Err(Failure::new(Exit::Refused, message).with_hint("leave out what follows the `@`"))
     }
 
     fn refuse_image_flags(&self) -> Result<(), Failure> {

@@ -90,8 +90,8 @@ impl Prepared {
         if form == Form::LambdaZip {
             let folders = system_folders(architecture);
             binaries.fit_to_lambda(architecture, wanted.bundle_libstdcxx, &folders)?;
-            check_model_fits(&binaries, &given)?;
         }
+        check_model_fits(form, &binaries, &given)?;
         let folder = tempfile::tempdir().map_err(no_temporary_folder)?;
         let optimizing = Optimizing { wanted, settings, context, library: &library };
         let (files, optimization) = optimizing.model(&given, architecture, &folder)?;

@@ -42,18 +42,44 @@ pub(super) fn layout(
     pulled
 }
 
-/// Pushes the image of the layout in `folder`.
-pub(super) fn push(
-    folder: &Path,
-    reference: &Reference,
-    settings: &Settings,
-    context: &Context,
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<PushReport, Failure> {
-    block_on(async {
-        let credentials = credentials(reference, settings, context).await?;
-        Ok(registry::push(folder, reference, credentials, progress).await?)
-    })
+/// Where an image goes, with what its registry is shown.
+pub(super) struct Destination<'a> {
+    reference: &'a Reference,
+    credentials: Option<Credentials>,
+}
+
+impl<'a> Destination<'a> {
+    /// # Errors
+    /// The credentials cannot be read or had.
+    pub(super) fn new(
+        reference: &'a Reference,
+        settings: &Settings,
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let credentials = block_on(credentials(reference, settings, context))?;
+        Ok(Self { reference, credentials })
+    }
+
+    /// Pushes the image of the layout in `folder`, which stays there when that fails.
+    pub(super) fn push(self, folder: &Path, context: &Context) -> Result<PushReport, Failure> {
+        let bar = context.console.progress(0);
+        let mut tell = |progress: Progress| {
+            bar.set_length(progress.total_bytes);
+            bar.set_position(progress.bytes);
+        };
+        let pushed = block_on(async {
+            Ok(registry::push(folder, self.reference, self.credentials, &mut tell).await?)
+        });
+        bar.finish_and_clear();
+        pushed.map_err(|failure| {
+            let again = "the image was made; to push it, give the same line with --force";
+            let hint = match &failure.hint {
+                Some(hint) => format!("{hint} ({again})"),
+                None => again.to_owned(),
+            };
+            failure.with_hint(hint)
+        })
+    }
 }
 
 /// What `docker login` left for the registry; without that, ECR's own token for one of ECR.

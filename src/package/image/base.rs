@@ -4,12 +4,12 @@ use super::closure;
 use super::document::{
     DOCKER_LAYER_TYPE, Descriptor, Execution, History, LAYER_TYPE, LAYERS_MAX, platform_name,
 };
-use super::elf::{self, Elf};
 use super::error::Error;
 use super::layer::{Blob, BlobFolder};
 use super::stored::StoredImage;
 use super::tree::{Node, Tree};
 use super::write::{Options, User};
+use crate::package::elf::{self, Binary};
 use crate::package::{Entry, Part, Source};
 use crate::spec::Architecture;
 use crate::spec::artefact::TASK_ROOT;
@@ -31,6 +31,42 @@ pub enum Base {
     Layout(PathBuf),
 }
 
+impl Base {
+    /// Refuses, before any work, what an image for this architecture cannot stand on.
+    ///
+    /// # Errors
+    /// This machine is another one, or the layout is none, damaged or for another platform.
+    pub fn check(&self, architecture: Architecture) -> Result<(), Error> {
+        match self {
+            Self::Machine => check_host(architecture),
+            Self::Layout(folder) => {
+                check_platform(&StoredImage::open(folder, Some(architecture))?, architecture)
+            }
+        }
+    }
+}
+
+fn check_host(wanted: Architecture) -> Result<(), Error> {
+    if Architecture::host() != Some(wanted) || !cfg!(target_os = "linux") {
+        return Err(Error::NeedsBase { wanted, host: std::env::consts::ARCH });
+    }
+    Ok(())
+}
+
+fn check_platform(image: &StoredImage, wanted: Architecture) -> Result<(), Error> {
+    let config = &image.config;
+    if config.os == "linux" && config.architecture == platform_name(wanted) {
+        return Ok(());
+    }
+    let reason = format!(
+        "it is for {}/{}, not for linux/{}",
+        super::document::shortened(&config.os),
+        super::document::shortened(&config.architecture),
+        platform_name(wanted)
+    );
+    Err(Error::bad_image(&image.place, reason))
+}
+
 /// The programs and libraries among the entries, read and held to the architecture.
 ///
 /// # Errors
@@ -38,15 +74,13 @@ pub enum Base {
 pub(super) fn programs(
     entries: &[Entry],
     architecture: Architecture,
-) -> Result<BTreeMap<String, Elf>, Error> {
+) -> Result<BTreeMap<String, Binary>, Error> {
     let mut programs = BTreeMap::new();
     for entry in entries.iter().filter(|entry| entry.part != Part::Model) {
         let found = match &entry.source {
-            Source::File(path) => elf::read(path)?,
-            Source::Bytes(bytes) => elf::parse(&bytes[..]).map_err(|reason| Error::BadElf {
-                path: PathBuf::from(&entry.path),
-                reason: reason.to_owned(),
-            })?,
+            Source::File(path) => closure::read(path)?,
+            Source::Bytes(bytes) => elf::read(&bytes[..])
+                .map_err(|error| closure::bad_elf(Path::new(&entry.path), &error))?,
         };
         let found = closure::check(Path::new(&entry.path), found, architecture)?;
         programs.insert(format!("{TASK_ROOT}/{}", entry.path), found);
@@ -56,17 +90,10 @@ pub(super) fn programs(
 
 /// This machine's base: the tree of its files, and the folders that the loader must be told of.
 pub(super) fn of_machine(
-    programs: &BTreeMap<String, Elf>,
+    programs: &BTreeMap<String, Binary>,
     options: &Options,
 ) -> Result<(Tree, Vec<String>), Error> {
-    let host = std::env::consts::ARCH;
-    let is_host = match options.architecture {
-        Architecture::X86_64 => host == "x86_64",
-        Architecture::Arm64 => host == "aarch64",
-    };
-    if !is_host || !cfg!(target_os = "linux") {
-        return Err(Error::NeedsBase { wanted: options.architecture, host });
-    }
+    check_host(options.architecture)?;
     let needed = closure::closure(programs, options.architecture, Path::new(LOADER_CACHE))?;
     let mut tree = Tree::default();
     for (path, file) in needed.files {
@@ -110,15 +137,8 @@ pub(super) fn copy(
     blobs: &BlobFolder,
 ) -> Result<Copied, Error> {
     let refuse = |reason: String| Error::bad_image(&image.place, reason);
+    check_platform(image, architecture)?;
     let config = &image.config;
-    if config.os != "linux" || config.architecture != platform_name(architecture) {
-        return Err(refuse(format!(
-            "it is for {}/{}, not for linux/{}",
-            super::document::shortened(&config.os),
-            super::document::shortened(&config.architecture),
-            platform_name(architecture)
-        )));
-    }
     let layers = &image.manifest.layers;
     if layers.len() > LAYERS_MAX || layers.len() != config.rootfs.diff_ids.len() {
         return Err(refuse(format!(

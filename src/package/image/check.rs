@@ -7,10 +7,10 @@
 //! those are warnings.
 
 use super::document::{CONFIG_TYPE, DOCKER_LAYER_TYPE, Descriptor, LAYER_TYPE, shortened};
-use super::elf;
 use super::error::Error;
 use super::measure::Measured;
 use super::stored::StoredImage;
+use crate::package::elf;
 use crate::spec::Architecture;
 use crate::spec::limits::LAMBDA_IMAGE_BYTES_MAX;
 use flate2::read::MultiGzDecoder;
@@ -82,6 +82,7 @@ pub fn check(folder: &Path, architecture: Option<Architecture>) -> Result<CheckR
     check_index(&image, &mut findings);
     check_layer_types(&image, &mut findings);
     check_history(&image, &mut findings);
+    check_platform(&image, architecture, &mut findings);
     check_execution(&image, &mut findings);
     let raw_bytes = check_contents(&image, &mut findings)?;
     let mut findings = findings.0;
@@ -181,16 +182,25 @@ fn check_history(image: &StoredImage, findings: &mut Findings) {
     }
 }
 
-fn check_execution(image: &StoredImage, findings: &mut Findings) {
+fn check_platform(image: &StoredImage, wanted: Option<Architecture>, findings: &mut Findings) {
     let config = &image.config;
-    if config.os != "linux" || architecture(image).is_none() {
-        findings.error(
+    let what = format!("it is for {}/{}", shortened(&config.os), shortened(&config.architecture));
+    let found = architecture(image).filter(|_| config.os == "linux");
+    match (found, wanted) {
+        (None, _) => {
+            findings.error("platform", what, "Lambda runs linux/amd64 and linux/arm64");
+        }
+        (Some(found), Some(wanted)) if found != wanted => findings.error(
             "platform",
-            format!("it is for {}/{}", shortened(&config.os), shortened(&config.architecture)),
-            "Lambda runs linux/amd64 and linux/arm64",
-        );
+            format!("{what}, the function for {wanted}"),
+            "build the image for the function's architecture, or name the other one with --arch",
+        ),
+        _ => {}
     }
-    let execution = &config.config;
+}
+
+fn check_execution(image: &StoredImage, findings: &mut Findings) {
+    let execution = &image.config.config;
     if execution.entrypoint.as_slice().is_empty() && execution.cmd.as_slice().is_empty() {
         findings.error(
             "entrypoint",

@@ -6,9 +6,9 @@
 //! loader finds it there; folders which only the cache names go into `LD_LIBRARY_PATH`, since the
 //! image has no cache.
 
-use super::elf::{self, Elf};
 use super::error::Error;
 use super::loader;
+use crate::package::elf::{self, Binary, ElfError};
 use crate::spec::Architecture;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -28,13 +28,13 @@ pub(super) struct Closure {
 /// Finds libraries by name.
 struct Search<'a> {
     architecture: Architecture,
-    given: &'a BTreeMap<String, Elf>,
+    given: &'a BTreeMap<String, Binary>,
     cache: HashMap<String, PathBuf>,
     default_folders: Vec<PathBuf>,
 }
 
 /// An object whose needs are still to be met: its path in the image and what it says.
-type Pending = (String, Elf);
+type Pending = (String, Binary);
 
 /// The libraries that the programs and libraries `given` (by absolute path in the image) need beyond
 /// each other.
@@ -42,7 +42,7 @@ type Pending = (String, Elf);
 /// # Errors
 /// A library is not on this machine.
 pub(super) fn closure(
-    given: &BTreeMap<String, Elf>,
+    given: &BTreeMap<String, Binary>,
     architecture: Architecture,
     cache_path: &Path,
 ) -> Result<Closure, Error> {
@@ -63,7 +63,7 @@ pub(super) fn closure(
             names.insert(name(interpreter).to_owned());
             take(interpreter, &path, &mut closure, architecture)?;
         }
-        for needed in &object.needed {
+        for needed in &object.libraries {
             if !names.insert(needed.clone()) {
                 continue;
             }
@@ -90,13 +90,13 @@ pub(super) fn closure(
 struct Found {
     /// Its path in the image.
     path: String,
-    elf: Elf,
+    elf: Binary,
     /// Its folder, when only the cache or another machine's habit leads there.
     told_folder: Option<String>,
 }
 
 impl Search<'_> {
-    fn find(&self, name: &str, needed_by: &str, object: &Elf) -> Result<Found, Error> {
+    fn find(&self, name: &str, needed_by: &str, object: &Binary) -> Result<Found, Error> {
         let missing = || Error::LibraryMissing {
             library: super::document::shortened(name),
             needed_by: needed_by.to_owned(),
@@ -172,13 +172,29 @@ fn take(
 }
 
 /// Reads a file that has to be for the architecture.
-pub(super) fn read_checked(path: &Path, architecture: Architecture) -> Result<Elf, Error> {
-    check(path, elf::read(path)?, architecture)
+fn read_checked(path: &Path, architecture: Architecture) -> Result<Binary, Error> {
+    check(path, read(path)?, architecture)
+}
+
+/// Reads a program or library.
+pub(super) fn read(path: &Path) -> Result<Binary, Error> {
+    elf::read_file(path).map_err(|error| match error {
+        ElfError::Unreadable(kind) => Error::Read { path: path.to_owned(), source: kind.into() },
+        error => bad_elf(path, &error),
+    })
+}
+
+pub(super) fn bad_elf(path: &Path, error: &ElfError) -> Error {
+    Error::BadElf { path: path.to_owned(), reason: error.to_string() }
 }
 
 /// The same file, if it is for the architecture.
-pub(super) fn check(path: &Path, found: Elf, architecture: Architecture) -> Result<Elf, Error> {
-    if found.machine != elf::machine(architecture) {
+pub(super) fn check(
+    path: &Path,
+    found: Binary,
+    architecture: Architecture,
+) -> Result<Binary, Error> {
+    if found.architecture() != Some(architecture) {
         return Err(Error::WrongArchitecture {
             path: path.to_owned(),
             wanted: architecture,

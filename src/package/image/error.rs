@@ -3,7 +3,7 @@
 use crate::error::{Exit, Explain};
 use crate::spec::Architecture;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// An image cannot be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +98,16 @@ impl Error {
         Self::BadImage { place: place.to_owned(), reason: reason.into(), hint: None }
     }
 
+    /// The same of a write into the private folder, which is about the output for a person.
+    pub(super) fn at_output(self, private: &Path, out: &Path) -> Self {
+        let source = match self {
+            Self::Write { path, source } if path.starts_with(private) => source,
+            Self::Archive(source) if is_full(&source) => source,
+            other => return other,
+        };
+        Self::Write { path: out.to_owned(), source: crate::package::output::bare(source) }
+    }
+
     fn io_error(&self) -> Option<&io::Error> {
         match self {
             Self::Write { source, .. } | Self::Read { source, .. } | Self::Archive(source) => {
@@ -106,6 +116,11 @@ impl Error {
             _ => None,
         }
     }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
 }
 
 impl Explain for Error {
@@ -117,7 +132,7 @@ impl Explain for Error {
     }
 
     fn hint(&self) -> Option<String> {
-        if self.io_error().is_some_and(|error| error.kind() == io::ErrorKind::StorageFull) {
+        if self.io_error().is_some_and(is_full) {
             return Some("free some space and run it again: nothing was left behind".to_owned());
         }
         let hint = match self {

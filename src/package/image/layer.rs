@@ -6,13 +6,15 @@
 //! one hardly comes twice, and it may be gigabytes.
 //!
 //! # Invariants
-//! One archive has one blob: the compression level and every byte of gzip's header are fixed. The
-//! cache's folder names the encoder, so that another encoder's bytes are never taken for this one's.
+//! One archive has one blob: the compression level and every byte of gzip's header are fixed. A
+//! cached file's name has the digest of the crates that made it, so that another encoder's bytes are
+//! never taken for this one's.
 
 use super::document::{BlobDigest, Descriptor};
 use super::error::Error;
 use super::measure::{Copying, Measured};
 use super::tree::Tree;
+use crate::package::cache;
 use flate2::read::MultiGzDecoder;
 use flate2::{Compression, GzBuilder};
 use std::io::{self, Read, Write};
@@ -22,8 +24,6 @@ use std::path::{Path, PathBuf};
 const LEVEL: u32 = 6;
 /// The byte for "unknown operating system" (RFC 1952, 2.3.1).
 const GZIP_OS_UNKNOWN: u8 = 255;
-/// Names level and encoder (miniz_oxide); changes whenever its bytes do.
-const ENCODER: &str = "gzip-6-1";
 /// Bytes copied at a time.
 const BUFFER_BYTES: usize = 1 << 17;
 
@@ -156,7 +156,7 @@ pub(super) struct Cache {
 impl Cache {
     /// A cache in this folder; none, and nothing is kept.
     pub(super) fn new(folder: Option<&Path>) -> Self {
-        Self { folder: folder.map(|folder| folder.join("layers").join(ENCODER)) }
+        Self { folder: folder.map(|folder| folder.join("layers")) }
     }
 
     /// The layer of a tree in `blobs`, and whether it came from the cache.
@@ -167,7 +167,7 @@ impl Cache {
     pub(super) fn layer(&self, tree: &Tree, blobs: &BlobFolder) -> Result<(Blob, bool), Error> {
         let Some(folder) = &self.folder else { return Ok((blobs.compress(tree)?, false)) };
         let (_, diff_id, raw_bytes) = tree.write_tar(Measured::new(io::sink()))?.finish();
-        let path = folder.join(format!("{}.tar.gz", diff_id.0));
+        let path = folder.join(format!("{}-gzip{LEVEL}-{}.tar.gz", diff_id.0, cache::made_by()));
         if let Ok(file) = fs_err::File::open(&path) {
             let is_it = |blob: &Blob| blob.diff_id == diff_id && blob.raw_bytes == raw_bytes;
             if let Some(blob) = blobs.copy_layer(file, raw_bytes, is_it)? {
@@ -187,7 +187,31 @@ impl Cache {
 
 fn keep_copy(from: &Path, folder: &Path, path: &Path) -> io::Result<()> {
     fs_err::create_dir_all(folder)?;
+    cache::make_room(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder)?;
     io::copy(&mut fs_err::File::open(from)?, &mut file)?;
     file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cache_does_not_grow_without_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let blobs = BlobFolder(folder.path().join("blobs"));
+        fs_err::create_dir(&blobs.0).unwrap();
+        let kept = Cache::new(Some(folder.path()));
+        // What an earlier version left is not its own to remove.
+        fs_err::create_dir_all(folder.path().join("layers/other")).unwrap();
+        for number in 0..cache::FORMS_MAX + 3 {
+            let mut tree = Tree::default();
+            tree.put_text("file", number.to_string()).unwrap();
+            assert!(!kept.layer(&tree, &blobs).unwrap().1, "{number}");
+            assert!(kept.layer(&tree, &blobs).unwrap().1, "{number}");
+        }
+        let layers = fs_err::read_dir(folder.path().join("layers")).unwrap();
+        assert_eq!(layers.count(), cache::FORMS_MAX + 1);
+    }
 }

@@ -6,14 +6,14 @@ use sha2::Digest as _;
 use std::io::{self, Read, Write};
 
 /// A reader or writer whose bytes are counted and hashed.
-pub(super) struct Measured<T> {
+pub(in crate::package) struct Measured<T> {
     inner: T,
     hasher: sha2::Sha256,
     bytes: u64,
 }
 
 impl<T> Measured<T> {
-    pub(super) fn new(inner: T) -> Self {
+    pub(in crate::package) fn new(inner: T) -> Self {
         Self { inner, hasher: sha2::Sha256::new(), bytes: 0 }
     }
 
@@ -23,7 +23,7 @@ impl<T> Measured<T> {
     }
 
     /// What is measured, the digest and the count of its bytes.
-    pub(super) fn finish(self) -> (T, BlobDigest, u64) {
+    pub(in crate::package) fn finish(self) -> (T, BlobDigest, u64) {
         (self.inner, BlobDigest(Digest::from_hasher(self.hasher)), self.bytes)
     }
 
@@ -54,9 +54,9 @@ impl<R: Read> Read for Measured<R> {
 }
 
 /// A reader whose bytes are also written to a second place.
-pub(super) struct Copying<R, W> {
-    pub(super) from: R,
-    pub(super) to: W,
+pub(in crate::package) struct Copying<R, W> {
+    pub(in crate::package) from: R,
+    pub(in crate::package) to: W,
 }
 
 impl<R: Read, W: Write> Read for Copying<R, W> {

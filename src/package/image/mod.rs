@@ -11,11 +11,10 @@ mod base;
 mod check;
 mod closure;
 mod document;
-mod elf;
 mod error;
 mod layer;
 mod loader;
-mod measure;
+pub(super) mod measure;
 pub mod registry;
 mod stored;
 mod tree;
@@ -24,4 +23,7 @@ mod write;
 pub use base::Base;
 pub use check::{CheckReport, Finding, Severity, check};
 pub use error::Error;
-pub use write::{Host, LayerPart, LayerReport, LayoutReport, Options, User, write_layout};
+pub use write::{
+    BaseImage, Host, LayerPart, LayerReport, LayoutReport, Options, User, check_output,
+    write_layout,
+};

@@ -56,14 +56,14 @@ impl Tree {
         }
     }
 
-    /// Its files as they are.
+    /// Its programs and libraries as they are, which leaves out files of accounts.
     ///
     /// # Errors
     /// One cannot be read.
-    pub(super) fn packed(&self, part: Part) -> Result<Vec<Packed>, Error> {
+    pub(super) fn packed_executables(&self, part: Part) -> Result<Vec<Packed>, Error> {
         let files = self.0.iter().filter_map(|(path, node)| match node {
-            Node::Folder(_) => None,
-            Node::File { source, .. } => Some((path, source)),
+            Node::File { source, executable: true } => Some((path, source)),
+            _ => None,
         });
         let packed = files.map(|(path, source)| {
             let (digest, raw_bytes) = source

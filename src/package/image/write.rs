@@ -134,9 +134,21 @@ pub struct LayoutReport {
     pub digest: String,
     /// Its layers, from the base up.
     pub layers: Vec<LayerReport>,
-    /// The files of a base that was made of this machine's; their stored size is not known.
+    /// The libraries of a base that was made of this machine's; their stored size is not known.
     #[serde(skip)]
     pub base_files: Vec<Packed>,
+    /// The foreign image that it stands on.
+    #[serde(skip)]
+    pub base: Option<BaseImage>,
+}
+
+/// A foreign base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseImage {
+    /// Its name, as far as it says one itself.
+    pub title: Option<String>,
+    /// Digest of its manifest.
+    pub digest: crate::model::Digest,
 }
 
 /// Writes an image of the entries as an OCI layout at `out`.
@@ -150,7 +162,7 @@ pub fn write_layout(
     options: &Options,
     out: &Path,
 ) -> Result<LayoutReport, Error> {
-    let replaced = check_output(out, options.force)?;
+    let replaced = is_replaced(out, options.force)?;
     let write_error = |source| Error::Write { path: out.to_owned(), source };
     let parent = match out.parent() {
         Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
@@ -162,17 +174,32 @@ pub fn write_layout(
     let staged = private.path().join("layout");
     let blobs = BlobFolder(staged.join("blobs/sha256"));
     fs_err::create_dir_all(&blobs.0).map_err(write_error)?;
-    let image = Image::build(entries, options, &blobs)?;
-    let report = image.write_documents(options, &staged, &blobs)?;
+    let written = Image::build(entries, options, &blobs)
+        .and_then(|image| image.write_documents(options, &staged, &blobs));
+    let report = written.map_err(|error| error.at_output(private.path(), out))?;
+    let aside = private.path().join("replaced");
     if replaced {
-        fs_err::rename(out, private.path().join("replaced")).map_err(write_error)?;
+        fs_err::rename(out, &aside).map_err(write_error)?;
     }
-    fs_err::rename(&staged, out).map_err(write_error)?;
+    let renamed = fs_err::rename(&staged, out);
+    if renamed.is_err() && replaced {
+        // The earlier layout goes back; that this fails too leaves nothing else to try.
+        let _ = fs_err::rename(&aside, out);
+    }
+    renamed.map_err(write_error)?;
     Ok(report)
 }
 
+/// Refuses an output at which something is that may not be replaced, before any work for it.
+///
+/// # Errors
+/// Something is at `out`, but for an empty folder or, with `force`, an earlier layout.
+pub fn check_output(out: &Path, force: bool) -> Result<(), Error> {
+    is_replaced(out, force).map(drop)
+}
+
 /// Whether something is at the output path that is to be replaced.
-fn check_output(out: &Path, force: bool) -> Result<bool, Error> {
+fn is_replaced(out: &Path, force: bool) -> Result<bool, Error> {
     let metadata = match fs_err::symlink_metadata(out) {
         Ok(metadata) => metadata,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -200,6 +227,7 @@ fn is_own_layout(folder: &Path) -> bool {
 /// An image's layers, in order, and what the base says of running it.
 struct Image {
     base_files: Vec<Packed>,
+    base: Option<BaseImage>,
     layers: Vec<(LayerPart, Descriptor, Blob, bool)>,
     history: Vec<History>,
     execution: Execution,
@@ -211,6 +239,7 @@ impl Image {
         let programs = base::programs(entries, options.architecture)?;
         let mut image = Self {
             base_files: Vec::new(),
+            base: None,
             layers: Vec::new(),
             history: Vec::new(),
             execution: Execution::default(),
@@ -224,11 +253,12 @@ impl Image {
             Base::Machine => {
                 let (tree, folders) = base::of_machine(&programs, options)?;
                 library_path.extend(folders);
-                image.base_files = tree.packed(Part::SystemLibrary)?;
+                image.base_files = tree.packed_executables(Part::SystemLibrary)?;
                 vec![(LayerPart::Base, tree)]
             }
             Base::Layout(folder) => {
                 let stored = StoredImage::open(folder, Some(options.architecture))?;
+                image.base = Some(base_image(&stored));
                 image.take_base(base::copy(&stored, options.architecture, blobs)?);
                 Vec::new()
             }
@@ -329,9 +359,16 @@ impl Image {
             raw_bytes: blob.raw_bytes,
             reused: *reused,
         });
-        let (layers, base_files) = (layers.collect(), self.base_files);
-        Ok(LayoutReport { digest: digest.to_string(), layers, base_files })
+        let (layers, base_files, base) = (layers.collect(), self.base_files, self.base);
+        Ok(LayoutReport { digest: digest.to_string(), layers, base_files, base })
     }
+}
+
+fn base_image(stored: &StoredImage) -> BaseImage {
+    let labels = stored.config.config.labels.0.as_ref();
+    let title = labels.and_then(|labels| labels.get("org.opencontainers.image.title"));
+    let title = title.map(|title| super::document::shortened(title));
+    BaseImage { title, digest: stored.descriptor.digest.0 }
 }
 
 /// The layer of a part; bundled system libraries go with ONNX Runtime when the base is foreign.

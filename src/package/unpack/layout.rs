@@ -6,12 +6,12 @@
 use super::Error;
 use super::write::Target;
 use crate::model::Digest;
+use crate::package::image::measure::Measured;
 use crate::spec::artefact::TASK_ROOT;
 use crate::spec::limits::LAMBDA_IMAGE_BYTES_MAX;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sha2::{Digest as _, Sha256};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
@@ -21,6 +21,8 @@ const INDEX_FILE: &str = "index.json";
 const DOCUMENT_BYTES_MAX: u64 = 4 << 20;
 /// Most layers: what Docker takes.
 const LAYERS_MAX: usize = 127;
+/// Most bytes of an entry that only names the next one.
+const NAME_BYTES_MAX: u64 = 64 << 10;
 /// What a file's name begins with that removes another one of an earlier layer.
 const WHITEOUT: &str = ".wh.";
 /// The whiteout that empties its folder.
@@ -130,9 +132,9 @@ impl Layout<'_> {
     fn layer(&self, layer: &Descriptor, target: &mut Target<'_>) -> Result<(), Error> {
         let (path, digest) = self.blob(layer)?;
         let file = fs_err::File::open(&path).map_err(|source| Error::Read { source })?;
-        let mut hashed = Hashed { inner: io::BufReader::new(file), hash: Sha256::new() };
+        let mut hashed = Measured::new(io::BufReader::new(file));
         if layer.media_type.ends_with("+gzip") || layer.media_type.ends_with(".gzip") {
-            self.entries(GzDecoder::new(&mut hashed).take(LAMBDA_IMAGE_BYTES_MAX), target)?;
+            self.entries(MultiGzDecoder::new(&mut hashed).take(LAMBDA_IMAGE_BYTES_MAX), target)?;
         } else if layer.media_type.ends_with(".tar") {
             self.entries((&mut hashed).take(LAMBDA_IMAGE_BYTES_MAX), target)?;
         } else {
@@ -140,7 +142,8 @@ impl Layout<'_> {
         }
         // Whatever stands behind the archive belongs to the blob too.
         io::copy(&mut hashed, &mut io::sink()).map_err(|source| Error::Read { source })?;
-        if Digest::from_hasher(hashed.hash) != digest {
+        let (_, found, _) = hashed.finish();
+        if found.0 != digest {
             return Err(
                 self.refuse(format!("blob `{digest}` does not have the digest in its name"))
             );
@@ -148,12 +151,41 @@ impl Layout<'_> {
         Ok(())
     }
 
+    fn name_of_next(&self, entry: &mut impl Read) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        entry
+            .take(NAME_BYTES_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| self.refuse(format!("a layer is damaged: {error}")))?;
+        if bytes.len() as u64 > NAME_BYTES_MAX {
+            return Err(self.refuse(format!("a layer has a name beyond {NAME_BYTES_MAX} bytes")));
+        }
+        Ok(bytes)
+    }
+
     fn entries(&self, archive: impl Read, target: &mut Target<'_>) -> Result<(), Error> {
         let damaged = |error: io::Error| self.refuse(format!("a layer is damaged: {error}"));
         let mut archive = tar::Archive::new(archive);
-        for entry in archive.entries().map_err(damaged)? {
+        let mut long_name = None;
+        // As they lie there: the names that stand in entries of their own are read here, with a
+        // bound.
+        for entry in archive.entries().map_err(damaged)?.raw(true) {
             let mut entry = entry.map_err(damaged)?;
-            let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            let kind = entry.header().entry_type();
+            if kind.is_gnu_longname() || kind.is_pax_local_extensions() {
+                let bytes = self.name_of_next(&mut entry)?;
+                long_name = if kind.is_gnu_longname() {
+                    Some(bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
+                } else {
+                    pax_path(&bytes).or(long_name)
+                };
+                continue;
+            }
+            if kind.is_gnu_longlink() || kind.is_pax_global_extensions() {
+                continue;
+            }
+            let name = long_name.take().unwrap_or_else(|| entry.path_bytes().into_owned());
+            let name = String::from_utf8_lossy(&name).into_owned();
             let Some(inside) = below_task_root(&name) else { continue };
             let (parent, last) = inside.rsplit_once('/').unwrap_or(("", inside));
             if last == OPAQUE {
@@ -167,7 +199,7 @@ impl Layout<'_> {
                 target.remove(&removed)?;
                 continue;
             }
-            match entry.header().entry_type() {
+            match kind {
                 tar::EntryType::Directory => target.folder(inside)?,
                 tar::EntryType::Regular | tar::EntryType::Continuous => {
                     let mode = entry.header().mode().ok();
@@ -180,6 +212,13 @@ impl Layout<'_> {
     }
 }
 
+/// The path that an entry of extensions gives to the next one.
+fn pax_path(bytes: &[u8]) -> Option<Vec<u8>> {
+    let mut extensions = tar::PaxExtensions::new(bytes).map_while(Result::ok);
+    let path = extensions.find(|extension| extension.key_bytes() == b"path")?;
+    Some(path.value_bytes().to_vec())
+}
+
 /// The path from the task root; `None` for the root itself and all that is elsewhere.
 fn below_task_root(name: &str) -> Option<&str> {
     let name = name.strip_prefix("./").unwrap_or(name);
@@ -187,18 +226,4 @@ fn below_task_root(name: &str) -> Option<&str> {
     let inside = name.strip_prefix(&TASK_ROOT[1..])?.strip_prefix('/')?;
     let inside = inside.strip_suffix('/').unwrap_or(inside);
     (!inside.is_empty()).then_some(inside)
-}
-
-/// A reader that hashes what goes through it.
-struct Hashed<R> {
-    inner: R,
-    hash: Sha256,
-}
-
-impl<R: Read> Read for Hashed<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.hash.update(&buffer[..count]);
-        Ok(count)
-    }
 }

@@ -205,16 +205,26 @@ impl LayoutMaker {
         format!("sha256:{digest}")
     }
 
-    fn write(&self, layers: &[Vec<u8>]) {
-        let ports = if self.ports { json!({ "8080/tcp": {} }) } else { json!(null) };
-        let config = json!({ "config": { "ExposedPorts": ports } }).to_string();
-        let layers: Vec<_> = layers
+    fn write(&self, archives: &[Vec<u8>]) {
+        let layers: Vec<Vec<u8>> = archives
             .iter()
             .map(|tar| {
                 let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
                 gzip.write_all(tar).unwrap();
+                gzip.finish().unwrap()
+            })
+            .collect();
+        self.write_layers(&layers);
+    }
+
+    fn write_layers(&self, layers: &[Vec<u8>]) {
+        let ports = if self.ports { json!({ "8080/tcp": {} }) } else { json!(null) };
+        let config = json!({ "config": { "ExposedPorts": ports } }).to_string();
+        let layers: Vec<_> = layers
+            .iter()
+            .map(|layer| {
                 let media_type = "application/vnd.oci.image.layer.v1.tar+gzip";
-                json!({ "mediaType": media_type, "digest": self.blob(&gzip.finish().unwrap()) })
+                json!({ "mediaType": media_type, "digest": self.blob(layer) })
             })
             .collect();
         let config = json!({ "mediaType": "c", "digest": self.blob(config.as_bytes()) });
@@ -308,4 +318,69 @@ fn layouts_that_lie_or_are_for_ecs_are_refused() {
     empty.write(&[]);
     fs_err::write(empty.folder.path().join("index.json"), r#"{"manifests":[]}"#).unwrap();
     assert!(refused(&empty).to_string().contains("0 images"));
+}
+
+/// An entry that only says something of the next one.
+fn append_before(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, bytes: &[u8]) {
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(kind);
+    header.set_size(bytes.len() as u64);
+    header.set_cksum();
+    tar.append(&header, bytes).unwrap();
+}
+
+#[test]
+fn names_in_entries_of_their_own_are_read_with_a_bound() {
+    let manifest = manifest();
+    let long = format!("model/{}", "x".repeat(150));
+    let mut tar = tar::Builder::new(tar_of(&[(&format!("var/task/{long}"), 0o644, b"gnu")]));
+    // Two blocks of zeros end the archive before.
+    let mut before = std::mem::take(tar.get_mut());
+    before.truncate(before.len() - 1024);
+    tar.get_mut().extend(before);
+    tar.append_pax_extensions([("path", b"var/task/by-pax".as_slice())]).unwrap();
+    let mut header = tar::Header::new_gnu();
+    header.set_size(3);
+    header.set_cksum();
+    tar.append(&header, b"pax".as_slice()).unwrap();
+    append_before(&mut tar, tar::EntryType::XGlobalHeader, b"19 path=var/task/x\n");
+    let good: [(&str, u32, &[u8]); 2] = [
+        ("var/task/gwtf.json", 0o644, manifest.as_bytes()),
+        ("var/task/bootstrap", 0o755, b"#!/bin/sh\n"),
+    ];
+    let maker = LayoutMaker { folder: scratch(), ports: false };
+    maker.write(&[tar.into_inner().unwrap(), tar_of(&good)]);
+    let scratch = scratch();
+    let root = TaskRoot::open(maker.folder.path(), scratch.path()).unwrap();
+    assert_eq!(fs_err::read(root.folder().join(&long)).unwrap(), b"gnu");
+    assert_eq!(fs_err::read(root.folder().join("by-pax")).unwrap(), b"pax");
+    assert!(!root.folder().join("x").exists());
+
+    for kind in [tar::EntryType::GNULongName, tar::EntryType::XHeader] {
+        let mut tar = tar::Builder::new(Vec::new());
+        append_before(&mut tar, kind, &vec![b'a'; 1 << 20]);
+        maker.write(&[tar.into_inner().unwrap(), tar_of(&good)]);
+        let error = TaskRoot::open(maker.folder.path(), scratch.path()).unwrap_err();
+        assert!(error.to_string().contains("a name beyond 65536 bytes"), "{error}");
+    }
+}
+
+/// As tools write it that let a layer be read from its middle.
+#[test]
+fn a_layer_may_be_of_several_gzip_members() {
+    let manifest = manifest();
+    let whole = tar_of(&[
+        ("var/task/gwtf.json", 0o644, manifest.as_bytes()),
+        ("var/task/bootstrap", 0o755, b"#!/bin/sh\n"),
+    ]);
+    let maker = LayoutMaker { folder: scratch(), ports: false };
+    let mut layer = Vec::new();
+    for part in whole.chunks(1024) {
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+        gzip.write_all(part).unwrap();
+        layer.extend(gzip.finish().unwrap());
+    }
+    maker.write_layers(&[layer]);
+    let scratch = scratch();
+    assert!(TaskRoot::open(maker.folder.path(), scratch.path()).is_ok());
 }

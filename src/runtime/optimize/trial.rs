@@ -1,11 +1,11 @@
 //! Seeded inputs through both models.
 
 use super::Refusal;
-use super::compare::{Distance, Tolerance, compare};
+use super::compare::{Distance, Tolerance, compare, proves_something};
 use crate::model::sample::{self, sample_inputs};
 use crate::model::{Dim, Signature};
 use crate::runtime::{Session, Tensors};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the open dimensions are in one trial.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +38,7 @@ const SIZES_OF_WINDOWS: [Sizes; 4] = [
 /// is passed over; sizes are guesses.
 ///
 /// # Errors
-/// No trial ran, or the outputs differ.
+/// No trial ran, the outputs differ, or one of them had nothing in it to compare.
 pub(super) fn run_all(
     expected: &mut Session,
     actual: &mut Session,
@@ -48,13 +48,18 @@ pub(super) fn run_all(
     if expected.signature() != actual.signature() {
         return Err(Refusal::Signature);
     }
-    let mut trials = Trials { expected, actual, tolerance, seed, distance: None };
-    let usual = trials.run(&SIZES)?;
-    match trials.distance {
-        Some(distance) => Ok(distance),
-        None => trials.run(&SIZES_OF_WINDOWS).and_then(|last| {
-            trials.distance.ok_or_else(|| usual.or(last).expect("no trial ran for a reason"))
-        }),
+    let proven = BTreeSet::new();
+    let mut trials = Trials { expected, actual, tolerance, seed, distance: None, proven };
+    let mut reason = trials.run(&SIZES)?;
+    if trials.distance.is_none() {
+        let last = trials.run(&SIZES_OF_WINDOWS)?;
+        reason = reason.or(last);
+    }
+    let distance = trials.distance.ok_or_else(|| reason.expect("no trial ran for a reason"))?;
+    let mut outputs = trials.expected.signature().outputs.iter();
+    match outputs.find(|output| !trials.proven.contains(&output.name)) {
+        Some(output) => Err(Refusal::NothingCompared { output: output.name.clone() }),
+        None => Ok(distance),
     }
 }
 
@@ -66,6 +71,8 @@ struct Trials<'a> {
     seed: u64,
     /// `None` until a trial has run.
     distance: Option<Distance>,
+    /// Outputs whose elements said something in a trial.
+    proven: BTreeSet<String>,
 }
 
 impl Trials<'_> {
@@ -104,6 +111,8 @@ impl Trials<'_> {
             .map_err(|error| Refusal::Broken { message: error.to_string() })?;
         let found = compare(wanted, &given, self.tolerance).map_err(Refusal::Differs)?;
         self.distance.get_or_insert_default().widen(found);
+        let proven = wanted.iter().filter(|(_, tensor)| proves_something(tensor));
+        self.proven.extend(proven.map(|(name, _)| name.clone()));
         Ok(())
     }
 }

@@ -189,3 +189,24 @@ fn uploads_are_never_led_to_plain_http_elsewhere() {
     let failure = Failure::from(pushed(&layout, &server.host, None).unwrap_err());
     assert!(failure.message.contains("not HTTPS"), "{failure:?}");
 }
+
+#[test]
+fn a_long_lived_token_is_not_led_to_another_service() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = folder.path().join("image");
+    write("a model", &layout);
+    let other = Scripted::start(|_| Some((200, Vec::new(), r#"{"token":"short"}"#.to_owned())));
+    let elsewhere = format!("http://{}/token", other.host);
+    let server = Scripted::start(move |request| {
+        if request.path == "/token" {
+            return Some((307, vec![("Location", elsewhere.clone())], String::new()));
+        }
+        let host = request.header("host").unwrap();
+        let challenge = format!(r#"Bearer realm="http://{host}/token""#);
+        Some((401, vec![("WWW-Authenticate", challenge)], String::new()))
+    });
+    let token = Credentials::IdentityToken(Secret::new("long-lived"));
+    let failure = Failure::from(pushed(&layout, &server.host, Some(token)).unwrap_err());
+    assert!(failure.message.contains("asking for a token: 307"), "{failure:?}");
+    assert_eq!(other.count(""), 0, "{:?}", other.seen);
+}

@@ -67,4 +67,43 @@ def huge_input():
     return model(nodes, [info("x", [16 << 20])], [info("y", [16 << 20])])
 
 
+def never_a_number():
+    """The logarithm of what is below zero."""
+    nodes = [
+        helper.make_node("Sub", ["x", "two"], ["d"]),
+        helper.make_node("Log", ["d"], ["y"]),
+    ]
+    two = numpy_helper.from_array(np.array([2], dtype=np.float32), "two")
+    return model(nodes, [info("x", ["batch", 4])], [info("y", ["batch", 4])], [two])
+
+
+def never_anything():
+    """The places of elements above five."""
+    nodes = [
+        helper.make_node("Greater", ["x", "five"], ["g"]),
+        helper.make_node("NonZero", ["g"], ["y"]),
+    ]
+    five = numpy_helper.from_array(np.array([5], dtype=np.float32), "five")
+    outputs = [info("y", [2, "count"], TensorProto.INT64)]
+    return model(nodes, [info("x", ["batch", 4])], outputs, [five])
+
+
+def swelling():
+    """A constant of 40 MB that a few bytes describe."""
+    nodes = [
+        helper.make_node("ConstantOfShape", ["shape"], ["c"]),
+        helper.make_node("Add", ["c", "x"], ["z"]),
+        helper.make_node("ReduceMean", ["z"], ["y"], keepdims=0),
+    ]
+    shape = numpy_helper.from_array(np.array([1000, 1000, 10], dtype=np.int64), "shape")
+    return model(nodes, [info("x", [1])], [info("y", [])], [shape])
+
+
+def wide():
+    """Weights of 2.4 MB."""
+    nodes = [helper.make_node("MatMul", ["x", "weight"], ["y"])]
+    inputs, outputs = [info("x", ["batch", 1000])], [info("y", ["batch", 600])]
+    return model(nodes, inputs, outputs, [array("weight", 1000, 600)])
+
+
 onnx.save(globals()[sys.argv[1]](), sys.argv[2])

@@ -110,7 +110,26 @@ fn models_that_prove_nothing_are_refused() {
     assert!(matches!(picky, Outcome::Refused(Refusal::NotRun { .. })), "{picky:?}");
     let huge = run(&made(folder.path(), "huge_input"), &out, Tolerance::default());
     assert!(matches!(huge, Outcome::Refused(Refusal::NoSample(_))), "{huge:?}");
+    for name in ["never_a_number", "never_anything"] {
+        let nothing = run(&made(folder.path(), name), &out, Tolerance::default());
+        let wanted = Outcome::Refused(Refusal::NothingCompared { output: "y".to_owned() });
+        assert_eq!(nothing, wanted, "{name}");
+    }
     assert!(!out.exists());
+}
+
+#[test]
+fn a_model_that_folded_constants_make_far_larger_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, out) = (made(folder.path(), "swelling"), folder.path().join("out.onnx"));
+    let given = fs_err::metadata(&model).unwrap().len();
+    let outcome = run(&model, &out, Tolerance::default());
+    let Outcome::Refused(Refusal::Grown { bytes, given_bytes }) = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(given_bytes, given);
+    assert!(bytes > 40_000_000, "{bytes}");
+    assert_eq!(names(folder.path()), ["swelling.onnx"]);
 }
 
 #[test]

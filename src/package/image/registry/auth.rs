@@ -2,7 +2,6 @@
 
 use super::credentials::Credentials;
 use super::error::Error;
-use super::reference::is_loopback;
 use super::session::Session;
 use crate::spec::Secret;
 use base64::Engine as _;
@@ -89,7 +88,7 @@ impl Authorizer {
         const WHAT: &str = "asking for a token";
         let mut url = Url::parse(realm)
             .ok()
-            .filter(|url| url.scheme() == "https" || is_loopback(url))
+            .filter(|url| session.may_lead_to(url))
             .ok_or_else(|| session.misbehaved("its token service is not at an HTTPS address"))?;
         let mut fields = vec![("scope", self.scope.as_str())];
         fields.extend(service.map(|service| ("service", service)));
@@ -104,7 +103,11 @@ impl Authorizer {
                     .extend_pairs(&fields)
                     .finish();
                 let kind = "application/x-www-form-urlencoded";
-                session.client.post(url).header(http::header::CONTENT_TYPE, kind).body(form)
+                session
+                    .staying_client()?
+                    .post(url)
+                    .header(http::header::CONTENT_TYPE, kind)
+                    .body(form)
             }
             credentials => {
                 url.query_pairs_mut().extend_pairs(&fields);

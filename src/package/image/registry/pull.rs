@@ -6,6 +6,7 @@ use super::super::document::{
     to_bytes,
 };
 use super::super::layer::BlobFolder;
+use super::super::measure::Measured;
 use super::super::stored::{choose, parse};
 use super::Progress;
 use super::credentials::Credentials;
@@ -16,7 +17,6 @@ use crate::model::Digest;
 use crate::spec::Architecture;
 use http::StatusCode;
 use http::header::{ACCEPT, CONTENT_TYPE};
-use sha2::Digest as _;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -137,19 +137,16 @@ async fn try_fetch(
     let url = session.url(&format!("blobs/{}", blob.digest))?;
     let build = |client: &reqwest::Client| client.get(url.clone());
     let mut response = session.send_retried(WHAT, &url, &[StatusCode::OK], &build).await?;
-    let mut file = kept.unnamed()?;
-    let mut hasher = sha2::Sha256::new();
-    let mut bytes = 0;
+    let mut file = Measured::new(kept.unnamed()?);
     while let Some(piece) = session.next_piece(WHAT, &mut response).await? {
-        bytes += piece.len() as u64;
-        if bytes > blob.bytes {
+        file.write_all(&piece).map_err(write_error(&kept.0))?;
+        if file.count() > blob.bytes {
             break;
         }
-        hasher.update(&piece);
-        file.write_all(&piece).map_err(write_error(&kept.0))?;
-        tell(bytes);
+        tell(file.count());
     }
-    if bytes != blob.bytes || BlobDigest(Digest::from_hasher(hasher)) != blob.digest {
+    let (file, digest, bytes) = file.finish();
+    if bytes != blob.bytes || digest != blob.digest {
         return Err(session.misbehaved(format!("blob {} is not what its digest says", blob.digest)));
     }
     Ok(kept.keep(file, blob.digest)?)

@@ -175,6 +175,16 @@ pub(super) fn is_loopback(url: &url::Url) -> bool {
     }
 }
 
+/// Whether a registry may lead to this address: HTTPS anywhere, plain HTTP on this machine alone and
+/// only for a registry that is here itself. Another one has no business with this machine's ports.
+pub(super) fn may_lead_to(url: &url::Url, is_local: bool) -> bool {
+    match url.scheme() {
+        "https" => true,
+        "http" => is_local && is_loopback(url),
+        _ => false,
+    }
+}
+
 /// An image as `--base` and `--check` name it: `oci:DIR` or a reference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ImageName {
@@ -251,6 +261,24 @@ mod tests {
             "host.example/a:.x",
         ] {
             assert!(bad.parse::<Reference>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn plain_http_is_for_registries_of_this_machine() {
+        let cases = [
+            ("https://elsewhere.example/x", true, true),
+            ("http://elsewhere.example/x", false, false),
+            ("http://127.0.0.1:5000/x", true, false),
+            ("http://localhost/x", true, false),
+            ("http://[::1]/x", true, false),
+            ("http://127.0.0.1.example/x", false, false),
+            ("ftp://127.0.0.1/x", false, false),
+        ];
+        for (text, of_local, of_remote) in cases {
+            let url = url::Url::parse(text).unwrap();
+            assert_eq!(may_lead_to(&url, true), of_local, "{text}");
+            assert_eq!(may_lead_to(&url, false), of_remote, "{text}");
         }
     }
 

@@ -3,7 +3,7 @@
 use super::auth::Authorizer;
 use super::credentials::Credentials;
 use super::error::{Error, detail};
-use super::reference::{Reference, is_loopback};
+use super::reference::{Reference, is_loopback, may_lead_to};
 use http::StatusCode;
 use http::header::{LOCATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub(super) struct Session {
     /// Bytes of request bodies given to the network so far.
     pub(super) sent_bytes: Arc<AtomicU64>,
     base: Url,
+    /// Whether the registry is on this machine.
+    is_local: bool,
     authorizer: Authorizer,
 }
 
@@ -69,7 +71,7 @@ impl Session {
         let scope = format!("repository:{}:{action}", reference.repository());
         let authorizer = Authorizer::new(credentials, scope);
         let sent_bytes = Arc::new(AtomicU64::new(0));
-        Ok(Self { client, reference: reference.clone(), sent_bytes, base, authorizer })
+        Ok(Self { client, reference: reference.clone(), sent_bytes, base, is_local, authorizer })
     }
 
     /// An address below the repository.
@@ -97,10 +99,22 @@ impl Session {
         let text = text.ok_or_else(|| self.misbehaved("it does not say where to upload to"))?;
         let url = response.url().join(text);
         let url = url.map_err(|error| self.misbehaved(format!("its upload address: {error}")))?;
-        if url.scheme() == "https" || (url.scheme() == "http" && is_loopback(&url)) {
+        if self.may_lead_to(&url) {
             return Ok(url);
         }
         Err(self.misbehaved("it names an upload address that is not HTTPS"))
+    }
+
+    /// Whether the registry may send its client there.
+    pub(super) fn may_lead_to(&self, url: &Url) -> bool {
+        may_lead_to(url, self.is_local)
+    }
+
+    /// A client that follows no redirect: for a body that holds a secret, which is the named
+    /// service's alone.
+    pub(super) fn staying_client(&self) -> Result<reqwest::Client, Error> {
+        let client = builder(self.is_local).redirect(reqwest::redirect::Policy::none()).build();
+        client.map_err(|source| self.unreachable("setting up", source))
     }
 
     /// The answer to a request, unless nothing moves for too long.
@@ -236,24 +250,23 @@ fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 }
 
 fn client(is_local: bool) -> Result<reqwest::Client, reqwest::Error> {
-    let redirects = reqwest::redirect::Policy::custom(|attempt| {
-        let url = attempt.url();
-        let is_safe = url.scheme() == "https" || is_loopback(url);
+    let redirects = reqwest::redirect::Policy::custom(move |attempt| {
+        let is_safe = may_lead_to(attempt.url(), is_local);
         if !is_safe || attempt.previous().len() > REDIRECTS_MAX {
             attempt.error("it leads away from HTTPS or too far")
         } else {
             attempt.follow()
         }
     });
-    let mut builder = reqwest::Client::builder()
+    builder(is_local).redirect(redirects).build()
+}
+
+fn builder(is_local: bool) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
         .user_agent(concat!("gwtf/", env!("CARGO_PKG_VERSION")))
         .tls_backend_preconfigured(tls())
-        .redirect(redirects)
         .connect_timeout(CONNECT_TIMEOUT);
-    if is_local {
-        builder = builder.no_proxy();
-    }
-    builder.build()
+    if is_local { builder.no_proxy() } else { builder }
 }
 
 /// TLS by ring, trusting what this machine trusts.
