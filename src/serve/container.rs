@@ -2,6 +2,9 @@
 //!
 //! It listens at once, loads the model beside that, and drains on SIGTERM. `/v2/health/live` says
 //! that the process lives, `/v2/health/ready` that a request would be answered.
+//!
+//! Loading and a run cannot be broken off, so whoever calls [`serve`] ends the process afterwards
+//! without waiting for threads.
 
 use super::artefact::{Artefact, StartError};
 use super::http::{Answer, Body, HostOptions};
@@ -54,10 +57,15 @@ pub(super) fn serve(artefact: Artefact, start: &HttpStart) -> Result<bool, Start
         .enable_all()
         .build()
         .map_err(|source| StartError::System { action: "starting threads".into(), source })?;
-    runtime.block_on(host(artefact, start))
+    let container = Container::new(artefact);
+    let ended = runtime.block_on(host(container.clone(), start));
+    // Both would wait for a run that serves nobody any more.
+    runtime.shutdown_background();
+    std::mem::forget(container);
+    ended
 }
 
-async fn host(artefact: Artefact, start: &HttpStart) -> Result<bool, StartError> {
+async fn host(container: Container, start: &HttpStart) -> Result<bool, StartError> {
     let listener = bind(start.port).await?;
     let of = |kind| {
         let action = "waiting for signals".to_owned();
@@ -70,28 +78,30 @@ async fn host(artefact: Artefact, start: &HttpStart) -> Result<bool, StartError>
         let event = "listening";
         EventLine { level: "info", event, error: None, message: &message }.emit(&mut io::stdout());
     }
-    let container = Container::new(artefact);
     let (loading, started, cores) = (container.clone(), start.started, start.cores);
     let loading = tokio::task::spawn_blocking(move || loading.load(cores, started));
     let mut failed = None;
     let stop = async {
-        match loading.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return failed = Some(error),
-            Err(_) => return failed = Some(StartError::Panicked),
-        }
+        let told = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            container.0.is_draining.store(true, Ordering::Relaxed);
+        };
+        let mut told = pin!(told);
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            loaded = loading => match loaded {
+                Ok(Ok(())) => told.await,
+                Ok(Err(error)) => failed = Some(error),
+                Err(_) => failed = Some(StartError::Panicked),
+            },
+            () = &mut told => {}
         }
-        container.0.is_draining.store(true, Ordering::Relaxed);
     };
     let options = HostOptions { drain: DRAIN, ..HostOptions::default() };
     let is_drained = super::http::serve(listener, container.clone(), options, stop).await;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(is_drained && container.unload().await),
-    }
+    failed.map_or(Ok(is_drained), Err)
 }
 
 /// All interfaces, of both families where the system has both.
@@ -118,7 +128,6 @@ struct State {
 }
 
 struct Loaded {
-    service: Arc<ModelService>,
     direct: Direct,
     init: Duration,
 }
@@ -138,22 +147,12 @@ impl Container {
         let (endpoint, version) = (self.0.artefact.endpoint(), self.0.artefact.version());
         let pool = self.0.artefact.open_pool(cores)?;
         let service = Arc::new(ModelService::new(endpoint, version, pool));
-        let versions = Versions::new(vec![Arc::clone(&service)], None);
+        let versions = Versions::new(vec![service], None);
         let direct = Direct::new(endpoint, "", versions, version, INTEGRATION_TIMEOUT_MAX);
         let init = now() - started;
-        let loaded = Loaded { service, direct, init };
+        let loaded = Loaded { direct, init };
         assert!(self.0.loaded.set(loaded).is_ok(), "a container is loaded once");
         Ok(())
-    }
-
-    /// Waits for runs whose clients are gone. A run that goes on is left to the end of the process.
-    async fn unload(self) -> bool {
-        let Some(loaded) = self.0.loaded.get() else { return true };
-        let is_idle = tokio::time::timeout(DRAIN, loaded.service.pool().drain()).await.is_ok();
-        if !is_idle {
-            std::mem::forget(self);
-        }
-        is_idle
     }
 
     fn is_ready(&self) -> bool {
