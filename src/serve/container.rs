@@ -14,6 +14,7 @@ use super::routes::RouteTable;
 use super::service::{InferenceTime, ModelService};
 use super::{Direct, Versions};
 use crate::model::payload::Protocol;
+use crate::runtime::available_bytes;
 use crate::spec::Operation;
 use crate::spec::limits::INTEGRATION_TIMEOUT_MAX;
 use bytes::Bytes;
@@ -33,6 +34,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long open requests may take after SIGTERM. ECS kills after 30 s unless told otherwise
 /// (`stopTimeout`).
 const DRAIN: Duration = Duration::from_secs(25);
+
+/// Memory to be had for each byte of the bodies under way: a request takes ten times its body from
+/// its numbers in text to a reply in text, and the library and the model are there as well.
+const MEMORY_PER_BODY_BYTES: u64 = 16;
 
 /// What the host starts from.
 #[derive(Debug)]
@@ -99,9 +104,18 @@ async fn host(container: Container, start: &HttpStart) -> Result<bool, StartErro
             () = &mut told => {}
         }
     };
-    let options = HostOptions { drain: DRAIN, ..HostOptions::default() };
+    let options = options(available_bytes());
     let is_drained = super::http::serve(listener, container.clone(), options, stop).await;
     failed.map_or(Ok(is_drained), Err)
+}
+
+/// What the host bounds with this much memory, bytes.
+fn options(memory_bytes: Option<u64>) -> HostOptions {
+    let defaults = HostOptions::default();
+    let share = memory_bytes.map(|bytes| bytes / MEMORY_PER_BODY_BYTES);
+    let share = share.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+    let bodies_bytes_max = share.clamp(defaults.body_bytes_max, defaults.bodies_bytes_max);
+    HostOptions { drain: DRAIN, bodies_bytes_max, ..defaults }
 }
 
 /// All interfaces, of both families where the system has both.
