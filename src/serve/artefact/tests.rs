@@ -40,7 +40,7 @@ fn what_is_not_usable_is_refused_with_its_reason() {
         ("onnxruntime", json!(""), "is no path inside"),
         ("version", json!("v1\r\nx: y"), "is no version tag"),
         ("endpoint", json!("a/b"), "is no name"),
-        ("endpoint", json!(""), "is no name"),
+        ("endpoint", json!(""), "the manifest's endpoint: `` is no name"),
         ("surprise", json!(1), "unknown field"),
     ];
     for (key, value, reason) in cases {
@@ -50,7 +50,8 @@ fn what_is_not_usable_is_refused_with_its_reason() {
         assert!(message.contains(reason), "{key}: {message}");
     }
     let overrides = Overrides { version: Some("latest".into()), endpoint: None };
-    assert!(read(&document(), overrides).unwrap_err().contains("reserved"));
+    let message = read(&document(), overrides).unwrap_err();
+    assert!(message.starts_with("GWTF_VERSION's version: ") && message.contains("reserved"));
 }
 
 #[test]
