@@ -80,7 +80,7 @@ fn only_what_has_the_form_of_a_trace_id_is_logged() {
 fn bodies_take_a_share_of_the_memory() {
     const MIB: u64 = 1 << 20;
     let cases = [
-        (Some(512 * MIB), 32 * MIB),
+        (Some(512 * MIB), 16 * MIB),
         (Some(64 * MIB), 10 * MIB),
         (Some(64 * 1024 * MIB), 256 * MIB),
         (None, 256 * MIB),
