@@ -7,7 +7,7 @@ use gwtf::serve::program::{Variables, run};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-fn main() -> std::process::ExitCode {
+fn main() {
     #[expect(clippy::disallowed_methods, reason = "the start is timed from here")]
     let started = Instant::now();
     let environment = Environment::capture();
@@ -25,5 +25,5 @@ fn main() -> std::process::ExitCode {
     };
     let program = std::env::current_exe().ok();
     let folder = program.as_deref().and_then(Path::parent).map(Path::to_path_buf);
-    run(variables, folder, started).into()
+    run(variables, folder, started)
 }

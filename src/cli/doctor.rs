@@ -18,7 +18,9 @@ pub(super) struct Args {}
 
 pub(super) fn run(_args: &Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(None)?;
-    let findings = examine(&local::locate_request(&settings, context)?, local::cores());
+    let request = local::locate_request(&settings, context)?;
+    let telemetry = Telemetry::of(context.environment.get(runtime::TELEMETRY_VARIABLE));
+    let findings = examine(&request, local::cores(), telemetry);
     let console = &context.console;
     let bytes = match console.json {
         true => render_json(&findings),
@@ -39,10 +41,29 @@ pub(super) struct Findings {
     pub(super) cores: usize,
     /// ONNX Runtime.
     pub(super) onnxruntime: OnnxRuntime,
+    /// Whether ONNX Runtime may report to its maker.
+    pub(super) telemetry: Telemetry,
     /// The folder that a fetched library is kept in.
     pub(super) cache_folder: PathBuf,
     /// The programs that could fetch a library, in the order in which they are tried.
     pub(super) tools: Vec<Tool>,
+}
+
+/// What ONNX Runtime's telemetry is told. gwtf starts itself anew with it off, unless the person
+/// has set the variable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Telemetry {
+    /// It collects nothing.
+    Off,
+    /// The variable holds something else than `1`, or gwtf could not start itself anew.
+    NotOff,
+}
+
+impl Telemetry {
+    fn of(value: Option<&str>) -> Self {
+        if value == Some("1") { Self::Off } else { Self::NotOff }
+    }
 }
 
 /// The state of ONNX Runtime on this machine.
@@ -67,7 +88,7 @@ pub(super) enum OnnxRuntime {
 }
 
 /// Looks for the library and loads it; fetches nothing.
-pub(super) fn examine(request: &LocateRequest, cores: usize) -> Findings {
+fn examine(request: &LocateRequest, cores: usize, telemetry: Telemetry) -> Findings {
     let target = runtime::Target::host();
     let folder = target.map(|target| request.library_folder(target));
     Findings {
@@ -75,6 +96,7 @@ pub(super) fn examine(request: &LocateRequest, cores: usize) -> Findings {
         platform: target.map(runtime::Target::triple),
         cores,
         onnxruntime: onnxruntime(request),
+        telemetry,
         cache_folder: folder.unwrap_or_else(|| request.cache_folder.clone()),
         tools: runtime::tools(&request.search_path),
     }
@@ -117,6 +139,7 @@ struct Document<'a> {
     platform: Option<&'a str>,
     cores: usize,
     onnxruntime: OnnxRuntimeDocument<'a>,
+    telemetry: Telemetry,
     cache_folder: String,
     tools: Vec<ToolDocument>,
 }
@@ -179,6 +202,7 @@ pub(super) fn render_json(findings: &Findings) -> Vec<u8> {
         platform: findings.platform,
         cores: findings.cores,
         onnxruntime,
+        telemetry: findings.telemetry,
         cache_folder: findings.cache_folder.display().to_string(),
         tools: findings.tools.iter().map(tool).collect(),
     };
@@ -223,6 +247,14 @@ pub(super) fn render_text(findings: &Findings) -> String {
             }
         }
     }
+    let telemetry = match findings.telemetry {
+        Telemetry::Off => "off (ORT_DISABLE_TELEMETRY=1)",
+        Telemetry::NotOff => "not off: ONNX Runtime may report to its maker",
+    };
+    line("telemetry", telemetry);
+    if findings.telemetry == Telemetry::NotOff {
+        line("", "hint: set ORT_DISABLE_TELEMETRY=1");
+    }
     line("cache", &findings.cache_folder.display().to_string());
     for name in ["python", "uv"] {
         let found = findings.tools.iter().find(|tool| tool_name(tool) == name);
@@ -259,6 +291,7 @@ mod tests {
             platform: Some("x86_64-unknown-linux-gnu"),
             cores: 2,
             onnxruntime,
+            telemetry: Telemetry::of(Some("1")),
             cache_folder: PathBuf::from("/home/ada/.cache/gwtf/onnxruntime"),
             tools: vec![Tool::Python(PathBuf::from("/usr/bin/python3"))],
         }
@@ -281,6 +314,7 @@ gwtf        0.1.0
 machine     x86_64-unknown-linux-gnu, 2 cores
 onnxruntime 1.32.0, named by ORT_DYLIB_PATH
             /opt/libonnxruntime.so
+telemetry   off (ORT_DISABLE_TELEMETRY=1)
 cache       /home/ada/.cache/gwtf/onnxruntime
 python      /usr/bin/python3
 uv          not found
@@ -288,6 +322,9 @@ uv          not found
         assert_eq!(text, expected);
         let other = render_text(&findings(loaded("1.20.1")));
         assert!(other.contains("gwtf is tested with 1.32.0"), "{other}");
+        let telemetry = Telemetry::of(Some("0"));
+        let not_off = render_text(&Findings { telemetry, ..findings(OnnxRuntime::NotCached) });
+        assert!(not_off.contains("hint: set ORT_DISABLE_TELEMETRY=1"), "{not_off}");
     }
 
     #[test]

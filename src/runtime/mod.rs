@@ -31,6 +31,7 @@ pub use engine::{Engine, EngineError};
 pub use fetch::{Progress, Tool};
 pub use library::{Library, Origin};
 pub use locate::{LocateError, LocateRequest, find, locate, tools};
+pub use memory::available_bytes;
 pub use optimize::{
     Difference, Distance, MODEL_BYTES_MAX as OPTIMIZED_MODEL_BYTES_MAX, OptimizeError, Outcome,
     Refusal, Tolerance, optimize,

@@ -7,6 +7,7 @@
 //! (github.com/microsoft/onnxruntime, pull request 27379). A process cannot safely set a variable
 //! of its own, so it starts itself again.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
@@ -18,16 +19,24 @@ pub const TELEMETRY_VARIABLE: &str = "ORT_DISABLE_TELEMETRY";
 /// calls it first thing when [`TELEMETRY_VARIABLE`] is not set; whoever starts the program with the
 /// variable spares it the millisecond.
 ///
-/// Returns only when the system does not let it.
+/// Returns only when the system does not let it, or a dynamic loader was called by name.
 pub fn restart_without_telemetry() -> io::Error {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return error,
     };
+    // Started as `ld.so PROGRAM`, the loader is what the system calls this program.
+    if program.file_name().is_some_and(is_loader) {
+        return io::ErrorKind::Unsupported.into();
+    }
     let mut arguments = std::env::args_os();
     let mut command = Command::new(&program);
     if let Some(name) = arguments.next() {
         command.arg0(name);
     }
     command.args(arguments).env(TELEMETRY_VARIABLE, "1").exec()
+}
+
+fn is_loader(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"ld-") || name == "ld.so"
 }

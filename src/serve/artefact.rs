@@ -34,7 +34,9 @@ pub enum StartError {
         source: std::io::Error,
     },
     /// The manifest is not one, or asks for what this program does not do.
-    #[error("artefact `{root}`: its manifest is not usable: {message}")]
+    #[error(
+        "artefact `{root}` is not usable as `gwtf.json` and the environment have it: {message}"
+    )]
     Manifest {
         /// The artefact's root.
         root: PathBuf,
@@ -203,11 +205,18 @@ fn manifest(bytes: &[u8], overrides: Overrides) -> Result<ArtefactManifest, Stri
         let own = std::env::consts::ARCH;
         return Err(format!("it is for {}, this program for {own}", manifest.architecture));
     }
+    let of = |variable, is_set: bool| if is_set { variable } else { "the manifest's" };
+    let version_of = of("GWTF_VERSION's", overrides.version.is_some());
+    let endpoint_of = of("GWTF_ENDPOINT's", overrides.endpoint.is_some());
     manifest.version = overrides.version.unwrap_or(manifest.version);
     manifest.endpoint = overrides.endpoint.unwrap_or(manifest.endpoint);
-    manifest.version.parse::<Version>().map_err(|error| error.to_string())?;
+    manifest
+        .version
+        .parse::<Version>()
+        .map_err(|error| format!("{version_of} version: {error}"))?;
     if !is_name(&manifest.endpoint) {
-        return Err(format!("`{}` is no name of an endpoint", manifest.endpoint));
+        let name = &manifest.endpoint;
+        return Err(format!("{endpoint_of} endpoint: `{name}` is no name of an endpoint"));
     }
     Ok(manifest)
 }

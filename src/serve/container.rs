@@ -2,6 +2,9 @@
 //!
 //! It listens at once, loads the model beside that, and drains on SIGTERM. `/v2/health/live` says
 //! that the process lives, `/v2/health/ready` that a request would be answered.
+//!
+//! Loading and a run cannot be broken off, so whoever calls [`serve`] ends the process afterwards
+//! without waiting for threads.
 
 use super::artefact::{Artefact, StartError};
 use super::http::{Answer, Body, HostOptions};
@@ -11,6 +14,7 @@ use super::routes::RouteTable;
 use super::service::{InferenceTime, ModelService};
 use super::{Direct, Versions};
 use crate::model::payload::Protocol;
+use crate::runtime::available_bytes;
 use crate::spec::Operation;
 use crate::spec::limits::INTEGRATION_TIMEOUT_MAX;
 use bytes::Bytes;
@@ -30,6 +34,10 @@ use tokio::signal::unix::{SignalKind, signal};
 /// How long open requests may take after SIGTERM. ECS kills after 30 s unless told otherwise
 /// (`stopTimeout`).
 const DRAIN: Duration = Duration::from_secs(25);
+
+/// Memory to be had for each byte of the bodies under way. Measured: 10 MB of small numbers take
+/// 100 to 150 MB up to a reply in text, and as much stays in the arenas of ONNX Runtime.
+const MEMORY_PER_BODY_BYTES: u64 = 32;
 
 /// What the host starts from.
 #[derive(Debug)]
@@ -54,10 +62,15 @@ pub(super) fn serve(artefact: Artefact, start: &HttpStart) -> Result<bool, Start
         .enable_all()
         .build()
         .map_err(|source| StartError::System { action: "starting threads".into(), source })?;
-    runtime.block_on(host(artefact, start))
+    let container = Container::new(artefact);
+    let ended = runtime.block_on(host(container.clone(), start));
+    // Both would wait for a run that serves nobody any more.
+    runtime.shutdown_background();
+    std::mem::forget(container);
+    ended
 }
 
-async fn host(artefact: Artefact, start: &HttpStart) -> Result<bool, StartError> {
+async fn host(container: Container, start: &HttpStart) -> Result<bool, StartError> {
     let listener = bind(start.port).await?;
     let of = |kind| {
         let action = "waiting for signals".to_owned();
@@ -70,28 +83,39 @@ async fn host(artefact: Artefact, start: &HttpStart) -> Result<bool, StartError>
         let event = "listening";
         EventLine { level: "info", event, error: None, message: &message }.emit(&mut io::stdout());
     }
-    let container = Container::new(artefact);
     let (loading, started, cores) = (container.clone(), start.started, start.cores);
     let loading = tokio::task::spawn_blocking(move || loading.load(cores, started));
     let mut failed = None;
     let stop = async {
-        match loading.await {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => return failed = Some(error),
-            Err(_) => return failed = Some(StartError::Panicked),
-        }
+        let told = async {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            container.0.is_draining.store(true, Ordering::Relaxed);
+        };
+        let mut told = pin!(told);
         tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+            loaded = loading => match loaded {
+                Ok(Ok(())) => told.await,
+                Ok(Err(error)) => failed = Some(error),
+                Err(_) => failed = Some(StartError::Panicked),
+            },
+            () = &mut told => {}
         }
-        container.0.is_draining.store(true, Ordering::Relaxed);
     };
-    let options = HostOptions { drain: DRAIN, ..HostOptions::default() };
+    let options = options(available_bytes());
     let is_drained = super::http::serve(listener, container.clone(), options, stop).await;
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(is_drained && container.unload().await),
-    }
+    failed.map_or(Ok(is_drained), Err)
+}
+
+/// What the host bounds with this much memory, bytes.
+fn options(memory_bytes: Option<u64>) -> HostOptions {
+    let defaults = HostOptions::default();
+    let share = memory_bytes.map(|bytes| bytes / MEMORY_PER_BODY_BYTES);
+    let share = share.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(usize::MAX);
+    let bodies_bytes_max = share.clamp(defaults.body_bytes_max, defaults.bodies_bytes_max);
+    HostOptions { drain: DRAIN, bodies_bytes_max, ..defaults }
 }
 
 /// All interfaces, of both families where the system has both.
@@ -118,7 +142,6 @@ struct State {
 }
 
 struct Loaded {
-    service: Arc<ModelService>,
     direct: Direct,
     init: Duration,
 }
@@ -138,22 +161,12 @@ impl Container {
         let (endpoint, version) = (self.0.artefact.endpoint(), self.0.artefact.version());
         let pool = self.0.artefact.open_pool(cores)?;
         let service = Arc::new(ModelService::new(endpoint, version, pool));
-        let versions = Versions::new(vec![Arc::clone(&service)], None);
+        let versions = Versions::new(vec![service], None);
         let direct = Direct::new(endpoint, "", versions, version, INTEGRATION_TIMEOUT_MAX);
         let init = now() - started;
-        let loaded = Loaded { service, direct, init };
+        let loaded = Loaded { direct, init };
         assert!(self.0.loaded.set(loaded).is_ok(), "a container is loaded once");
         Ok(())
-    }
-
-    /// Waits for runs whose clients are gone. A run that goes on is left to the end of the process.
-    async fn unload(self) -> bool {
-        let Some(loaded) = self.0.loaded.get() else { return true };
-        let is_idle = tokio::time::timeout(DRAIN, loaded.service.pool().drain()).await.is_ok();
-        if !is_idle {
-            std::mem::forget(self);
-        }
-        is_idle
     }
 
     fn is_ready(&self) -> bool {

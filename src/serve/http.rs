@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //! No body beyond [`HostOptions::body_bytes_max`] is held in memory, and all bodies together take at
-//! most [`HostOptions::bodies_bytes_max`]. A connection that brings no request for
+//! most [`HostOptions::bodies_bytes_max`]; a body's room is given back once the reply is written. A connection that brings no request for
 //! [`HostOptions::idle_timeout`] ends, whatever protocol it speaks or does not speak.
 
 use bytes::{Bytes, BytesMut};
@@ -23,13 +23,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// How much of an oversized body is read and thrown away before answering, as a multiple of the
 /// limit: a client that is still writing then reads the reply instead of a reset.
 const DISCARD_FACTOR: usize = 16;
 /// What room for bodies is counted in, bytes.
 const BODY_UNIT_BYTES: usize = 1024;
+/// Longest reply that is written at once, into the socket's own buffer.
+const SMALL_REPLY_BYTES: usize = 64 * 1024;
 /// How long the host waits after `accept` fails for want of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -99,7 +101,8 @@ pub async fn serve<A: Answer>(
     stop: impl Future<Output = ()>,
 ) -> bool {
     let room = Arc::new(Semaphore::new(options.connections_max));
-    let bodies = Semaphore::new(options.bodies_bytes_max.div_ceil(BODY_UNIT_BYTES));
+    let bodies = options.bodies_bytes_max.div_ceil(BODY_UNIT_BYTES);
+    let bodies = Arc::new(Semaphore::new(bodies));
     let host = Arc::new(Host { options, bodies });
     let options = &host.options;
     let graceful = GracefulShutdown::new();
@@ -143,7 +146,7 @@ pub async fn serve<A: Answer>(
 struct Host {
     options: HostOptions,
     /// Units of [`BODY_UNIT_BYTES`].
-    bodies: Semaphore,
+    bodies: Arc<Semaphore>,
 }
 
 /// What a connection has done and is doing: hyper's own timers know only HTTP/1 heads.
@@ -199,7 +202,7 @@ fn connection_builder(options: &HostOptions) -> auto::Builder<TokioExecutor> {
 async fn accept(
     listener: &TcpListener,
     room: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
     let permit = Arc::clone(room).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, permit)),
@@ -222,13 +225,33 @@ async fn exchange<A: Answer>(
         return answer.answer(request, peer).await.map(Full::new);
     }
     let read = read_in_its_room(incoming, host);
-    // The room is given back once the request has been answered.
-    let (body, _room) = match tokio::time::timeout(host.options.body_timeout, read).await {
+    let (body, room) = match tokio::time::timeout(host.options.body_timeout, read).await {
         Ok(Ok(read)) => read,
         Ok(Err(_)) => return plain(StatusCode::BAD_REQUEST, "the request body ended early"),
         Err(_) => return plain(StatusCode::REQUEST_TIMEOUT, "the request body took too long"),
     };
-    answer.answer(Request::from_parts(parts, body), peer).await.map(Full::new)
+    let response = answer.answer(Request::from_parts(parts, body), peer).await;
+    response.map(|reply| {
+        Full::new(match room {
+            // A slow reader keeps no more large replies in memory than there is room for requests.
+            Some(room) if reply.len() > SMALL_REPLY_BYTES => {
+                Bytes::from_owner(Roomed { reply, _room: room })
+            }
+            _ => reply,
+        })
+    })
+}
+
+/// A reply that gives its request's room back when it has been written.
+struct Roomed {
+    reply: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Roomed {
+    fn as_ref(&self) -> &[u8] {
+        &self.reply
+    }
 }
 
 /// Waits for room for all that the body may hold, then reads it: a body that has begun never waits
@@ -236,13 +259,14 @@ async fn exchange<A: Answer>(
 async fn read_in_its_room(
     incoming: Incoming,
     host: &Host,
-) -> Result<(Body, Option<SemaphorePermit<'_>>), hyper::Error> {
+) -> Result<(Body, Option<OwnedSemaphorePermit>), hyper::Error> {
     let bytes_max = host.options.body_bytes_max;
     let hint = incoming.size_hint();
     let most = hint.upper().and_then(|upper| usize::try_from(upper).ok()).unwrap_or(bytes_max);
     let units = most.min(bytes_max).div_ceil(BODY_UNIT_BYTES);
     // Only a closed semaphore refuses, and nothing closes it.
-    let room = host.bodies.acquire_many(u32::try_from(units).unwrap_or(u32::MAX)).await.ok();
+    let units = u32::try_from(units).unwrap_or(u32::MAX);
+    let room = Arc::clone(&host.bodies).acquire_many_owned(units).await.ok();
     Ok((read_body(incoming, bytes_max).await?, room))
 }
 

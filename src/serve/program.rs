@@ -30,8 +30,11 @@ pub struct Variables {
     pub overrides: Overrides,
 }
 
-/// Serves until SIGTERM. `program_folder` is where the program itself lies.
-pub fn run(variables: Variables, program_folder: Option<PathBuf>, started: Instant) -> Exit {
+/// Serves until SIGTERM, then ends the process. `program_folder` is where the program itself lies.
+///
+/// The process ends without the destructors of ONNX Runtime: a run that serves nobody any more, or
+/// loading, may still be under way in it.
+pub fn run(variables: Variables, program_folder: Option<PathBuf>, started: Instant) -> ! {
     log_panics();
     let mut log = std::io::stdout();
     let root = root(variables.task_root.as_deref(), program_folder);
@@ -45,14 +48,17 @@ pub fn run(variables: Variables, program_folder: Option<PathBuf>, started: Insta
         }
         None => on_http(artefact, variables.port.as_deref(), started, cores),
     };
-    match ended {
+    let exit = match ended {
         Ok(()) => Exit::Done,
         Err((kind, message)) => {
             EventLine { level: "error", event: "ended", error: Some(kind), message: &message }
                 .emit(&mut log);
             Exit::Machine
         }
-    }
+    };
+    // A log that takes nothing is no reason to stay.
+    let _ = log.flush();
+    signal_hook::low_level::exit(exit.code().into())
 }
 
 /// Lambda's name of an error, and gwtf's words.

@@ -117,3 +117,40 @@ async fn a_model_that_is_too_slow_gets_the_gateways_504() {
         assert_eq!(response.headers()["x-amzn-errortype"], "InternalServerErrorException");
     }
 }
+
+/// Replies with more than sockets hold.
+#[derive(Clone)]
+struct Large;
+
+impl Answer for Large {
+    async fn answer(&self, _request: Request<Body>, _peer: IpAddr) -> Response<Bytes> {
+        Response::new(Bytes::from(vec![b' '; 32 << 20]))
+    }
+}
+
+/// Clients that ask and do not read fill no more memory than there is room for.
+#[tokio::test]
+async fn a_body_keeps_its_room_until_the_reply_is_read() {
+    let options = HostOptions {
+        body_bytes_max: 1024,
+        bodies_bytes_max: 1024,
+        body_timeout: Duration::from_millis(200),
+        ..HostOptions::default()
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(serve(listener, Large, options, std::future::pending()));
+    let mut request =
+        b"POST / HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 1024\r\n\r\n".to_vec();
+    request.resize(request.len() + 1024, b' ');
+    let mut slow = TcpStream::connect(address).await.unwrap();
+    slow.write_all(&request).await.unwrap();
+    let mut first = [0; 12];
+    slow.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let refused = exchange(address, &request).await;
+    assert!(refused.starts_with("HTTP/1.1 408"), "{:.80}", refused);
+    let mut rest = Vec::new();
+    slow.read_to_end(&mut rest).await.unwrap();
+    assert!(exchange(address, &request).await.starts_with("HTTP/1.1 200"));
+}

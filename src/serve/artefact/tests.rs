@@ -44,7 +44,8 @@ fn what_is_not_usable_is_refused_with_its_reason() {
         assert!(message.contains(reason), "{key}: {message}");
     }
     let overrides = Overrides { version: Some("latest".into()), endpoint: None };
-    assert!(read(&document(), overrides).unwrap_err().contains("reserved"));
+    let message = read(&document(), overrides).unwrap_err();
+    assert!(message.starts_with("GWTF_VERSION's version: ") && message.contains("reserved"));
     let overrides = Overrides { version: None, endpoint: Some("a/b".into()) };
     assert!(read(&document(), overrides).unwrap_err().contains("is no name"));
 }

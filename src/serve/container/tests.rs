@@ -75,3 +75,18 @@ fn only_what_has_the_form_of_a_trace_id_is_logged() {
         assert_eq!(trace_id(&headers).is_some(), is_logged, "{text}");
     }
 }
+
+#[test]
+fn bodies_take_a_share_of_the_memory() {
+    const MIB: u64 = 1 << 20;
+    let cases = [
+        (Some(512 * MIB), 16 * MIB),
+        (Some(64 * MIB), 10 * MIB),
+        (Some(64 * 1024 * MIB), 256 * MIB),
+        (None, 256 * MIB),
+    ];
+    for (memory_bytes, expected) in cases {
+        let found = options(memory_bytes).bodies_bytes_max as u64;
+        assert_eq!(found, expected, "{memory_bytes:?}");
+    }
+}

@@ -91,10 +91,9 @@ impl Answerer {
         if let Some(init) = init {
             reply::mark_cold_start(&mut response, init);
         }
-        proxy::write(&response, &mut self.document);
-        if !proxy::fits(&self.document) {
+        if !proxy::write(&response, &mut self.document) {
             error = Some(ErrorClass::ReplyTooLarge);
-            response = self.too_large(operation.ok(), init);
+            response = self.too_large(operation.ok(), response.body().len(), init);
             proxy::write(&response, &mut self.document);
         }
         Ok(Answered {
@@ -163,11 +162,16 @@ impl Answerer {
         }
     }
 
-    fn too_large(&self, operation: Option<Operation>, init: Option<Duration>) -> Response<Bytes> {
+    fn too_large(
+        &self,
+        operation: Option<Operation>,
+        reply_bytes: usize,
+        init: Option<Duration>,
+    ) -> Response<Bytes> {
         let message = format!(
-            "the reply takes {} bytes as Lambda carries it, and Lambda carries \
-             {LAMBDA_PAYLOAD_BYTES_MAX}: ask for fewer rows, for fewer outputs, or for binary ones",
-            self.document.len()
+            "the reply has {reply_bytes} bytes, more than fit into the \
+             {LAMBDA_PAYLOAD_BYTES_MAX} that Lambda carries: ask for fewer rows, for fewer outputs, \
+             or for binary ones"
         );
         let protocol = operation.map_or(Protocol::Auto, protocol_of);
         let mut response = reply::error(protocol, StatusCode::PAYLOAD_TOO_LARGE, &message);

@@ -10,12 +10,17 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 
-/// Writes `response` as a proxy reply into `out`, which is emptied first.
+/// Writes `response` as a proxy reply into `out`, which is emptied first. `false` where Lambda does
+/// not take one this long; `out` then holds what is written over.
 ///
 /// JSON goes as text, which any API passes on; everything else in base64, which needs
 /// `binaryMediaTypes`.
-pub(super) fn write(response: &Response<Bytes>, out: &mut Vec<u8>) {
+pub(super) fn write(response: &Response<Bytes>, out: &mut Vec<u8>) -> bool {
     out.clear();
+    // Nothing makes a body shorter, and a function has no memory to spare for a copy.
+    if response.body().len() > LAMBDA_PAYLOAD_BYTES_MAX {
+        return false;
+    }
     out.extend_from_slice(b"{\"statusCode\":");
     out.extend_from_slice(response.status().as_str().as_bytes());
     write_headers(response.headers(), out);
@@ -36,11 +41,7 @@ pub(super) fn write(response: &Response<Bytes>, out: &mut Vec<u8>) {
             out.extend_from_slice(b"\",\"isBase64Encoded\":true}");
         }
     }
-}
-
-/// Whether Lambda takes a document of this length.
-pub(super) fn fits(document: &[u8]) -> bool {
-    document.len() <= LAMBDA_PAYLOAD_BYTES_MAX
+    out.len() <= LAMBDA_PAYLOAD_BYTES_MAX
 }
 
 /// The body as text, if it is JSON.
@@ -100,7 +101,7 @@ mod tests {
 
     fn document(response: &Response<Bytes>) -> Value {
         let mut out = b"left over".to_vec();
-        write(response, &mut out);
+        assert!(write(response, &mut out));
         serde_json::from_slice(&out).unwrap()
     }
 
@@ -134,6 +135,21 @@ mod tests {
             let found = document(&response(content_type, body));
             assert_eq!((&found["body"], &found["isBase64Encoded"]), (&json!(base64), &json!(true)));
         }
+    }
+
+    #[test]
+    fn what_lambda_does_not_take_is_not_written() {
+        let mut out = Vec::new();
+        let body = |bytes: usize| {
+            let mut response = response("application/json", b"");
+            *response.body_mut() = Bytes::from(vec![b' '; bytes]);
+            response
+        };
+        assert!(write(&body(LAMBDA_PAYLOAD_BYTES_MAX - 200), &mut out));
+        assert!(!write(&body(LAMBDA_PAYLOAD_BYTES_MAX), &mut out));
+        let mut out = Vec::new();
+        assert!(!write(&body(10 * LAMBDA_PAYLOAD_BYTES_MAX), &mut out));
+        assert_eq!(out.capacity(), 0);
     }
 
     #[test]

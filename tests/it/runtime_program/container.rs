@@ -7,6 +7,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 const ROW: &[u8] = b"{\"instances\":[[5.1,3.5,1.4,0.2]]}";
 
@@ -19,7 +20,16 @@ pub(crate) struct Container {
 
 impl Container {
     /// Starts the command, which is `bootstrap` or ends in it; returns when it is ready.
-    pub(crate) fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        let container = Self::start_loading(command);
+        while container.get("/v2/health/ready").status != 200 {
+            std::thread::yield_now();
+        }
+        container
+    }
+
+    /// The same, returning when it listens.
+    fn start_loading(mut command: Command) -> Self {
         command.env("PORT", "0").stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut reader = BufReader::new(child.stdout.take().unwrap());
@@ -34,11 +44,7 @@ impl Container {
             reader.read_to_string(&mut log).unwrap();
             log
         });
-        let container = Self { child, authority, log: Some(log) };
-        while container.get("/v2/health/ready").status != 200 {
-            std::thread::yield_now();
-        }
-        container
+        Self { child, authority, log: Some(log) }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -133,30 +139,34 @@ fn the_task_root_of_the_environment_stands_above_the_programs_folder() {
     assert_eq!(container.get("/v2/models/iris").status, 200);
 }
 
+/// A request that the host has taken up: it has asked for the body, which is still to come.
+fn begun(container: &Container, route: &str, body_bytes: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(&container.authority).unwrap();
+    let head = format!(
+        "{route} HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {body_bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut asked = [0; 25];
+    stream.read_exact(&mut asked).unwrap();
+    assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
+    stream
+}
+
 #[test]
 fn requests_under_way_at_sigterm_are_answered() {
     let root = TaskRoot::new("slow");
     let container = Container::start(root.bootstrap());
     let body = b"{\"instances\":[[1,2,3,4]]}";
-    let head = format!(
-        "POST /predict HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: {}\r\n\r\n",
-        body.len()
-    );
-    // The host asks for the body of a request that it has taken up.
-    let mut streams: Vec<TcpStream> = (0..6)
-        .map(|_| {
-            let mut stream = TcpStream::connect(&container.authority).unwrap();
-            stream.write_all(head.as_bytes()).unwrap();
-            let mut asked = [0; 25];
-            stream.read_exact(&mut asked).unwrap();
-            assert_eq!(&asked, b"HTTP/1.1 100 Continue\r\n\r\n");
-            stream
-        })
-        .collect();
+    let mut streams: Vec<TcpStream> =
+        (0..6).map(|_| begun(&container, "POST /predict", body.len())).collect();
+    let mut health = begun(&container, "GET /v2/health/ready", 1);
     container.terminate();
     while TcpStream::connect(&container.authority).is_ok() {
         std::thread::yield_now();
     }
+    health.write_all(b" ").unwrap();
+    let reply = read_reply(&mut health);
+    assert_eq!((reply.status, reply.text()), (503, "{\"ready\":false}"));
     for stream in &mut streams {
         stream.write_all(body).unwrap();
     }
@@ -167,6 +177,59 @@ fn requests_under_way_at_sigterm_are_answered() {
     assert_eq!(status.code(), Some(0));
     let answered = request_lines(&log);
     assert_eq!(answered.iter().filter(|line| line["route"] == "POST /predict").count(), 6);
+}
+
+#[expect(clippy::disallowed_methods, reason = "a wait is compared with a run")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn sigterm_waits_for_no_run_whose_client_is_gone() {
+    let root = TaskRoot::new("slow");
+    let container = Container::start(root.bootstrap());
+    // Seconds of work, which nothing can break off.
+    let rows = vec!["[1,2,3,4]"; 100_000].join(",");
+    let body = format!("{{\"instances\":[{rows}]}}");
+    let begun_at = now();
+    assert_eq!(container.post("/predict", body.as_bytes()).status, 200);
+    let took = begun_at.elapsed();
+    let mut stream = begun(&container, "POST /predict", body.len());
+    let ticks = || -> u64 {
+        let task = format!("/proc/{}/task", container.pid());
+        let threads = fs_err::read_dir(task).unwrap().flatten().map(|thread| {
+            let read = |name| fs_err::read_to_string(thread.path().join(name)).unwrap_or_default();
+            let stat = read("stat");
+            // Fields 14 and 15, user and system time, counted behind the thread's name.
+            let fields = stat.rsplit(')').next().unwrap().split_ascii_whitespace().skip(11);
+            fields.take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum::<u64>()
+        });
+        threads.sum()
+    };
+    let before = ticks();
+    stream.write_all(body.as_bytes()).unwrap();
+    // Longer than reading the body takes.
+    while ticks() < before + 60 {
+        std::thread::yield_now();
+    }
+    drop(stream);
+    let told_at = now();
+    let (status, log) = container.end();
+    assert_eq!(status.code(), Some(0), "{log}");
+    let waited = told_at.elapsed();
+    assert!(waited < took / 2, "waited {waited:?}, the run takes {took:?}");
+}
+
+#[test]
+fn sigterm_waits_for_no_model_that_is_being_loaded() {
+    let root = TaskRoot::new("external-data");
+    // Opening it takes until somebody writes it.
+    let weights = root.path().join("model/weights.bin");
+    assert!(Command::new("mkfifo").arg(weights).status().unwrap().success());
+    let container = Container::start_loading(root.bootstrap());
+    assert_eq!(container.get("/v2/health/live").status, 200);
+    assert_eq!(container.get("/v2/health/ready").status, 503);
+    assert_eq!(container.end().0.code(), Some(0));
 }
 
 #[test]
