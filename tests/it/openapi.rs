@@ -3,7 +3,7 @@
 //! The golden documents are held to `openapi-spec-validator`, and the program's to the module's.
 
 use crate::support::{fixture, gwtf, model, python};
-use gwtf::gateway::schema::Schema;
+use gwtf::gateway::schema::{Schema, Verdict};
 use gwtf::model::Signature;
 use gwtf::model::onnx::read_facts;
 use gwtf::spec::endpoint::{Endpoint, Version};
@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -60,15 +60,32 @@ fn each_auth_has_its_golden_document() {
     }
 }
 
+/// Whether `openapi-spec-validator` takes these files, and what it says.
+fn is_openapi(paths: &[PathBuf]) -> (bool, String) {
+    let mut command = Command::new(python());
+    let output = command.args(["-m", "openapi_spec_validator"]).args(paths).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(said).unwrap())
+}
+
 #[test]
-fn a_validator_of_openapi_takes_the_golden_documents() {
-    let program = python().with_file_name("openapi-spec-validator");
-    for (name, _) in AUTHS {
-        let path = fixture("openapi").join(format!("{name}.json"));
-        let output = Command::new(&program).arg(&path).output().expect("run tests/run");
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{name}: {said}");
+fn a_validator_of_openapi_takes_every_document() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut paths: Vec<PathBuf> =
+        AUTHS.map(|(name, _)| fixture("openapi").join(format!("{name}.json"))).into();
+    for (name, signature) in signatures() {
+        let document = document(&contract_of(&[("1.0", &signature)], Auth::Iam), &place()).unwrap();
+        paths.push(folder.path().join(format!("{name}.json")));
+        fs_err::write(paths.last().unwrap(), document.to_string()).unwrap();
     }
+    let (taken, said) = is_openapi(&paths);
+    assert!(taken, "{said}");
+    // It looks: draft 4's list of types, and an operation named twice.
+    let mut document = document(&contract(Auth::None), &place()).unwrap();
+    document["components"]["schemas"]["Predictv1"]["type"] = json!(["string", "object"]);
+    let path = folder.path().join("bad.json");
+    fs_err::write(&path, document.to_string()).unwrap();
+    assert!(!is_openapi(&[path]).0);
 }
 
 /// What an import makes of an operation: the route that it came from, and what answers it.
@@ -209,12 +226,16 @@ fn words() -> Signature {
     .unwrap()
 }
 
+/// Signatures of every form.
+fn signatures() -> Vec<(&'static str, Signature)> {
+    let names = ["iris", "two-inputs", "scalar-input", "all-dtypes"];
+    names.into_iter().map(|name| (name, signature(name))).chain([("words", words())]).collect()
+}
+
 /// Each model of these signatures: as the contract has it, and as the document has it.
 fn model_pairs() -> Vec<(String, Schema, Schema)> {
-    let names = ["iris", "two-inputs", "scalar-input", "all-dtypes"];
-    let signatures = names.into_iter().map(signature).chain([words()]);
     let mut pairs = Vec::new();
-    for signature in signatures {
+    for (_, signature) in signatures() {
         let contract = Gateway::for_endpoint(Endpoint {
             integration: Integration::LambdaProxy,
             check_open_inference_bodies: true,
@@ -273,11 +294,11 @@ fn a_rendered_model_takes_and_refuses_what_the_twin_does() {
         for (models, contract, rendered) in &pairs {
             let verdict = contract.check(body.as_bytes());
             assert_eq!(verdict, rendered.check(body.as_bytes()), "{body} under {models}");
-            *(if verdict == gwtf::gateway::schema::Verdict::Valid {
-                &mut taken
+            if verdict == Verdict::Valid {
+                taken += 1;
             } else {
-                &mut refused
-            }) += 1;
+                refused += 1;
+            }
         }
     };
     for body in BODIES {
@@ -329,6 +350,14 @@ fn what_an_import_would_lose_is_refused_by_name() {
     }
 }
 
+#[test]
+fn the_twin_refuses_signed_requests_until_it_looks_at_signatures() {
+    let clock = Arc::new(gwtf::gateway::ManualClock::new(0));
+    let options = gwtf::gateway::Options::new(1);
+    let refused = gwtf::gateway::Twin::new(&contract(Auth::Iam), options, clock, ());
+    assert_eq!(refused.err(), Some(gwtf::gateway::Error::SignedRequests));
+}
+
 /// `gwtf export` in a folder with this gwtf.toml.
 fn export(
     toml: &str,
@@ -375,7 +404,8 @@ fn export_refuses_with_a_next_step() {
     let ecs = format!("{region}target = \"ecs\"\n");
     let account = Some("111122223333");
     let openapi = ["openapi", iris.as_str()];
-    let cases: [(&str, &[&str], Option<&str>, &str, &str); 9] = [
+    type Case<'a> = (&'a str, &'a [&'a str], Option<&'a str>, &'a str, &'a str);
+    let cases: [Case<'_>; 9] = [
         (region, &openapi, None, "account: none is named", "AWS_ACCOUNT_ID"),
         ("", &openapi, account, "region: none is named", "AWS_REGION"),
         (region, &openapi, Some("12"), "account `12`: an AWS account id has", "--account"),
