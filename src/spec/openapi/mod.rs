@@ -66,8 +66,7 @@ pub fn document(gateway: &Gateway, place: &Place) -> Result<Value, Error> {
     for route in routes {
         let methods = paths.entry(&route.path).or_insert_with(|| json!({}));
         let verb = operation::verb(route)?;
-        let twice = methods.get(verb).is_some();
-        if twice {
+        if methods.get(verb).is_some() {
             return Err(Error::RouteTwice { route: route.key() });
         }
         methods[verb] = operations.operation(route)?;

@@ -75,6 +75,8 @@ impl Operations<'_> {
         Ok(rendered)
     }
 
+    /// By reference alone: an import drops alternatives that stand in the operation itself, with the
+    /// warning `Unsupported model type 'ComposedSchema'` (aws/aws-cdk#24844).
     fn content(
         &self,
         route: &Route,
