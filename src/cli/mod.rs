@@ -10,6 +10,7 @@
 mod completions;
 mod deploy;
 mod doctor;
+mod export;
 mod history;
 mod infer;
 mod input;
@@ -109,6 +110,7 @@ enum Command {
     Status(status::Args),
     History(history::Args),
     Prune(prune::Args),
+    Export(export::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
 }
@@ -162,6 +164,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Prune(args) => prune::run(&args, context),
+        Command::Export(args) => export::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
     }

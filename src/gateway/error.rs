@@ -52,6 +52,9 @@ pub enum Error {
         /// The route's key as written.
         route: String,
     },
+    /// Signed requests: signatures are not looked at.
+    #[error("auth `iam` is not enforced by the local twin")]
+    SignedRequests,
     /// An HTTP integration with bodies that AWS would take for text.
     #[error("binary media types without `*/*` are not enforced for an HTTP integration")]
     TextBodies,

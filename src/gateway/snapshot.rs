@@ -11,7 +11,7 @@ use super::media::BinaryMediaTypes;
 use super::schema::Schema;
 use super::state::State;
 use crate::spec::access_log::Format;
-use crate::spec::{Gateway, Integration, Parameter, Route, Throttle, UsagePlan};
+use crate::spec::{Auth, Gateway, Integration, Parameter, Route, Throttle, UsagePlan};
 use http::Method;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -58,6 +58,9 @@ impl Snapshot {
         let models = compile_models(contract)?;
         let access_log = contract.access_log_format.as_deref().map(Format::parse).transpose()?;
         check_names(contract)?;
+        if contract.auth == Auth::Iam {
+            return Err(Error::SignedRequests);
+        }
         let binary_media_types = BinaryMediaTypes::new(&contract.binary_media_types);
         // An HTTP integration's bodies are never text here, so a contract cannot ask for that.
         if contract.integration == Integration::HttpProxy && !binary_media_types.is_any() {

@@ -49,6 +49,8 @@ pub enum Auth {
     None,
     /// Anybody with an API key of a usage plan of this stage.
     ApiKey,
+    /// Whoever AWS IAM lets invoke the API; each request is signed.
+    Iam,
 }
 
 /// What kind of integration answers, in API Gateway's terms; decides the payload limits.

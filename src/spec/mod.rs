@@ -5,6 +5,7 @@ pub mod artefact;
 pub mod endpoint;
 pub mod gateway;
 pub mod limits;
+pub mod openapi;
 pub mod request_model;
 pub mod route;
 pub mod throttle;

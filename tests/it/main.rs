@@ -20,6 +20,8 @@ mod load;
 mod loadtest_flags;
 /// The ONNX reader and `inspect` on fixture models and on damaged files.
 mod model;
+/// The OpenAPI document: golden files, every route and back, models judged alike; `export`.
+mod openapi;
 /// `gwtf package`: the artefact, the same each time, run by AWS's emulator.
 mod package;
 /// Request and reply formats against recorded and generated cases.

@@ -132,6 +132,7 @@ impl Aim {
         let auth = match contract.auth {
             Auth::None => "none",
             Auth::ApiKey => "api-key",
+            Auth::Iam => "iam",
         };
         Ok(Self {
             payloads,
