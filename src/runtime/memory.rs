@@ -14,10 +14,12 @@ pub fn available_bytes() -> Option<u64> {
     group.chain(machine).min()
 }
 
-/// Bytes resident; `None` where the system does not tell through a file.
+/// Bytes resident of this process's own, without the pages of files that it maps: a library's code
+/// comes in as it is first used, and is there once however many sessions use it. `None` where the
+/// system does not tell through a file.
 pub(super) fn resident_bytes() -> Option<u64> {
     let status = fs_err::read_to_string("/proc/self/status").ok()?;
-    kib_line(&status, "VmRSS:")
+    kib_line(&status, "RssAnon:")
 }
 
 /// Bytes of a line `<name> <n> kB`, as files in `/proc` have them.
