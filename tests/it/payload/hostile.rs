@@ -98,7 +98,9 @@ proptest! {
         // An edit may close the object early or hide `inputs`; serde_json sees the whole body.
         let expected = match serde_json::from_str::<serde_json::Value>(&body) {
             Ok(document) => document.get("inputs") == Some(&serde_json::json!([[1, 2]])),
-            Err(error) => error.to_string().contains("number out of range"),
+            // A skipped number may be of any size; what follows it serde_json has not looked at.
+            Err(error) if error.to_string().contains("number out of range") => return Ok(()),
+            Err(_) => false,
         };
         let taken = parse_json(Protocol::Tensorflow, &body, &models()[0]);
         prop_assert_eq!(taken.is_ok(), expected, "{} {:?}", body, taken);
