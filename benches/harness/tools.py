@@ -85,7 +85,7 @@ def build(tools):
 
 def find(program):
     """A program of $BENCH_TOOLS, of earlier runs, or of PATH."""
-    folders = [os.environ.get("BENCH_TOOLS"), "/opt/bench-tools/bin", HOME / "bin", None]
+    folders = [os.environ.get("BENCH_TOOLS"), HOME / "bin", None]
     for folder in folders:
         path = shutil.which(program, path=str(folder) if folder else None)
         if path:
