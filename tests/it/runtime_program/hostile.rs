@@ -60,15 +60,17 @@ fn processors_that_cannot_be_listed_do_no_harm_on_lambda() {
 #[test]
 fn nothing_is_written_and_little_is_needed() {
     let root = TaskRoot::within(Path::new(env!("CARGO_TARGET_TMPDIR")), "iris");
-    // Every file system read-only; then a `/tmp` as small as Lambda's, to see what is put there.
-    let setup = "awk '{print $5}' /proc/self/mountinfo | sort -u | while read -r at; do \
+    // The artefact where the new `/tmp` does not hide it. Every file system read-only; then a `/tmp`
+    // as small as Lambda's, to see what is put there.
+    let setup = "mount --bind \"$TASK\" /mnt\n\
+                 awk '{print $5}' /proc/self/mountinfo | sort -u | while read -r at; do \
                    mount -o remount,bind,ro \"$at\" 2>/dev/null || true; done\n\
                  mount -t tmpfs -o size=512m none /tmp";
     let Some(mut command) = sandbox(setup) else { return };
-    command.arg(root.path().join("bootstrap"));
+    command.env("TASK", root.path()).arg("/mnt/bootstrap");
     let container = serves(command);
     let inside = format!("/proc/{}/root", container.pid());
-    let probe = Path::new(&inside).join(root.path().strip_prefix("/").unwrap()).join("probe");
+    let probe = Path::new(&inside).join("mnt/probe");
     assert!(fs_err::write(&probe, b"x").is_err(), "the root is not read-only");
     assert_eq!(fs_err::read_dir(format!("{inside}/tmp")).unwrap().count(), 0);
     // Root is above the limit on processes, so what there is has to say that it is kept.
