@@ -124,6 +124,7 @@ impl Packaged {
         let mut options =
             FunctionOptions::new(root, self.scratch.clone(), endpoint, version, write);
         options.memory_mib = function.memory_mib;
+        options.task_root_is_private = self.root.is_private();
         options.environment.insert(TELEMETRY_VARIABLE.to_owned(), "1".to_owned());
         options.timeout = function.timeout;
         options.reserved_concurrency = function.reserved_concurrency;

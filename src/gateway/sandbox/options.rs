@@ -75,6 +75,9 @@ pub struct FunctionOptions {
     pub cold_starts: ColdStarts,
     /// Whether memory and CPU are held by control groups where the machine allows it.
     pub control_groups: bool,
+    /// Whether the task root is this program's own, to be removed if the program is killed. Its
+    /// owner removes it in any other case.
+    pub task_root_is_private: bool,
     /// Lines.
     pub log: Log,
 }
@@ -99,6 +102,7 @@ impl FunctionOptions {
             idle_expiry: IDLE_EXPIRY,
             cold_starts: ColdStarts::Measured,
             control_groups: true,
+            task_root_is_private: false,
             log,
         }
     }

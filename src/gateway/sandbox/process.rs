@@ -164,7 +164,9 @@ impl Processes {
             true => Groups::make(options.memory_mib),
             false => Groups::none("they are switched off"),
         };
-        let watcher = Watcher::start(groups.folders(), scratch.path()).map_err(machine)?;
+        let task_root = options.task_root_is_private.then_some(options.task_root.as_path());
+        let watcher =
+            Watcher::start(groups.folders(), scratch.path(), task_root).map_err(machine)?;
         let state = Mutex::new(Registry::default());
         Ok(Self { state, changed: Condvar::new(), groups, watcher, scratch })
     }

@@ -2,7 +2,7 @@
 //!
 //! A shell reads from a pipe which process groups run. When the pipe ends and groups are left, the
 //! program is gone: the shell kills them and what is in their control groups, removes those and the
-//! private folder.
+//! private folders.
 //! (`PR_SET_PDEATHSIG` would need unsafe code between fork and exec.) What this leaves open is the
 //! instant between a process's start and the line about it; such a runtime ends by itself, for its
 //! Runtime API takes no connection any more.
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
-/// `$1` is the folder, the rest are control groups.
+/// `$1` and `$2` are folders, the second may be empty; the rest are control groups.
 const SCRIPT: &str = r#"trap '' INT TERM HUP QUIT
 groups=' '
 while read -r what id; do
@@ -25,7 +25,7 @@ while read -r what id; do
   esac
 done
 for id in $groups; do kill -KILL -- "-$id"; done
-folder=$1; shift
+folder=$1 root=$2; shift 2
 for turn in 1 2 3 4 5 6 7 8 9 10; do
   left=
   for group; do
@@ -38,7 +38,7 @@ for turn in 1 2 3 4 5 6 7 8 9 10; do
   [ "$left" ] || break
   sleep 0.1
 done
-rm -rf -- "$folder""#;
+rm -rf -- "$folder" ${root:+"$root"}"#;
 
 /// The shell.
 pub(super) struct Watcher {
@@ -47,11 +47,16 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts the shell.
-    pub(super) fn start(control_groups: Vec<PathBuf>, folder: &Path) -> io::Result<Self> {
+    /// Starts the shell. `task_root` is the artefact's folder where that is private, too.
+    pub(super) fn start(
+        control_groups: Vec<PathBuf>,
+        folder: &Path,
+        task_root: Option<&Path>,
+    ) -> io::Result<Self> {
         let mut child = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "gwtf-watcher"])
             .arg(folder)
+            .arg(task_root.unwrap_or(Path::new("")))
             .args(control_groups)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")

@@ -37,7 +37,7 @@ pub struct TaskRoot {
     folder: PathBuf,
     manifest: ArtefactManifest,
     /// Removed when the value goes.
-    _private: Option<TempDir>,
+    private: Option<TempDir>,
 }
 
 impl TaskRoot {
@@ -96,12 +96,17 @@ impl TaskRoot {
         if !bootstrap.is_file() || mode & BOOTSTRAP_MODE != BOOTSTRAP_MODE {
             return Err(Error::BootstrapMode { artefact: artefact.to_owned(), mode });
         }
-        Ok(Self { folder, manifest, _private: private })
+        Ok(Self { folder, manifest, private })
     }
 
     /// The folder: Lambda's `/var/task`.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Whether the folder is this value's own, and goes with it.
+    pub fn is_private(&self) -> bool {
+        self.private.is_some()
     }
 
     /// What the artefact says of itself.

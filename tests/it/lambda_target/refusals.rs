@@ -87,3 +87,33 @@ fn a_zip_is_served_and_leaves_nothing_behind() {
     assert_eq!(fs_err::read_dir(&scratch).unwrap().count(), 0, "{talk}");
     assert!(!Path::new(&format!("/proc/{pid}")).exists(), "the sandbox goes on: {talk}");
 }
+
+/// A program that is killed cannot tidy up; its watcher does.
+#[test]
+fn what_was_unpacked_goes_with_a_killed_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let artefact = artefact::make(folder.path());
+    let path = folder.path().join("function.zip");
+    let mut zip = zip::ZipWriter::new(fs_err::File::create(&path).unwrap());
+    for (name, mode) in [("bootstrap", 0o755), ("gwtf.json", 0o644)] {
+        let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
+        zip.start_file(name, options).unwrap();
+        zip.write_all(&fs_err::read(artefact.join(name)).unwrap()).unwrap();
+    }
+    zip.finish().unwrap();
+    let scratch = folder.path().join("scratch");
+    fs_err::create_dir(&scratch).unwrap();
+    let mut command = gwtf(folder.path());
+    command.args(["serve", "--port", "0", "--json", "--package", "function.zip"]);
+    command.env("TMPDIR", &scratch);
+    let served = Served::spawn(command);
+    let headers = [("content-type", "application/json"), ("x-do", "pid")];
+    let reply = served.request("POST", "/prod/v7/predict", &headers, artefact::BODY.as_bytes());
+    assert_eq!(reply.status, 200);
+    assert_eq!(fs_err::read_dir(&scratch).unwrap().count(), 2);
+    // Kills it.
+    drop(served);
+    while fs_err::read_dir(&scratch).unwrap().count() > 0 {
+        std::thread::yield_now();
+    }
+}
