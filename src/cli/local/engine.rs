@@ -62,7 +62,7 @@ pub(in crate::cli) fn open_session(
     context: &Context,
     model: &Path,
 ) -> Result<Session, Failure> {
-    super::loaded::check_runtime(model)?;
+    super::loaded::servable_facts(model)?;
     Ok(Session::open(&engine(settings, context)?, model, &session_options())?)
 }
 

@@ -91,18 +91,24 @@ impl Source {
     }
 
     fn open(&self, endpoint: &str, tag: &str, path: &Path) -> Result<Arc<ModelService>, Failure> {
-        check_runtime(path)?;
+        servable_facts(path)?;
         let pool = Pool::open(&self.engine, path, &self.pool.options())?;
         Ok(Arc::new(ModelService::new(endpoint, tag, pool)))
     }
 }
 
-/// Refuses a model that is newer than the runtime, with words that the runtime does not have.
-pub(in crate::cli) fn check_runtime(path: &Path) -> Result<(), Failure> {
-    onnx::check_runtime(&onnx::read_facts(path)?).map_err(|error| {
-        let failure = Failure::from(error);
-        Failure { message: format!("model `{}`: {}", path.display(), failure.message), ..failure }
-    })
+/// The facts of a model that can be served. One that is newer than the runtime is refused with words
+/// that the runtime does not have.
+pub(in crate::cli) fn servable_facts(path: &Path) -> Result<onnx::Facts, Failure> {
+    let facts = onnx::read_facts(path)?;
+    match onnx::check_runtime(&facts) {
+        Ok(()) => Ok(facts),
+        Err(error) => {
+            let failure = Failure::from(error);
+            let message = format!("model `{}`: {}", path.display(), failure.message);
+            Err(Failure { message, ..failure })
+        }
+    }
 }
 
 impl Loaded {

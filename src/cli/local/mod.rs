@@ -13,7 +13,7 @@ pub(super) use engine::{check_loads, engine, library_for, locate_request, open_s
 pub(super) use function::{FunctionArgs, FunctionChoice};
 pub(super) use function_log::FunctionLog;
 pub(super) use host::{Hosted, Room, connections_room, host_options};
-pub(super) use loaded::{Loaded, Source, check_runtime};
+pub(super) use loaded::{Loaded, Source, servable_facts};
 pub(super) use packaged::{Packaged, SandboxUpstream, packaged};
 pub(super) use upstream::{Backend, DirectFront, Front, LocalUpstream};
 

@@ -3,7 +3,6 @@
 use super::super::{Context, local};
 use crate::config::Settings;
 use crate::error::{Exit, Failure, chain};
-use crate::model::onnx;
 use crate::package::{
     Binaries, BundleLibstdcxx, Contents, Entry, Form, ModelFiles, Optimization, ProgramPlaces,
     check_model_fits, digest_of, system_folders,
@@ -81,8 +80,7 @@ impl Prepared {
     ) -> Result<Self, Failure> {
         let Wanted { form, model, architecture, .. } = wanted;
         let (form, architecture) = (*form, *architecture);
-        local::check_runtime(model)?;
-        let facts = onnx::read_facts(model)?;
+        let facts = local::servable_facts(model)?;
         let program = wanted.places(context).find(architecture)?;
         let library = local::library_for(settings, context, linux(architecture))?;
         let mut binaries = Binaries::read(&program, &library.path, architecture)?;
