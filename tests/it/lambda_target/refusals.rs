@@ -4,7 +4,7 @@ use super::artefact;
 use crate::support::served::Served;
 use crate::support::{gwtf, model};
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 fn refused(folder: &Path, arguments: &[&str]) -> String {
     let output = gwtf(folder).args(arguments).output().unwrap();
@@ -54,12 +54,10 @@ fn what_cannot_run_is_refused_by_its_fault() {
     }
 }
 
-/// What is unpacked and what is started is gone when the server is.
-#[test]
-fn a_zip_is_served_and_leaves_nothing_behind() {
-    let folder = tempfile::tempdir().unwrap();
-    let artefact = artefact::make(folder.path());
-    let path = folder.path().join("function.zip");
+/// A server of a zip in `folder`, and where it puts what it unpacks and starts.
+fn served_zip(folder: &Path) -> (Served, PathBuf) {
+    let artefact = artefact::make(folder);
+    let path = folder.join("function.zip");
     let mut zip = zip::ZipWriter::new(fs_err::File::create(&path).unwrap());
     for (name, mode) in [("bootstrap", 0o755), ("gwtf.json", 0o644)] {
         let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
@@ -68,12 +66,19 @@ fn a_zip_is_served_and_leaves_nothing_behind() {
     }
     zip.finish().unwrap();
     fs_err::remove_dir_all(artefact).unwrap();
-    let scratch = folder.path().join("scratch");
+    let scratch = folder.join("scratch");
     fs_err::create_dir(&scratch).unwrap();
-    let mut command = gwtf(folder.path());
+    let mut command = gwtf(folder);
     command.args(["serve", "--port", "0", "--json", "--package", "function.zip"]);
     command.env("TMPDIR", &scratch);
-    let served = Served::spawn(command);
+    (Served::spawn(command), scratch)
+}
+
+/// What is unpacked and what is started is gone when the server is.
+#[test]
+fn a_zip_is_served_and_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    let (served, scratch) = served_zip(folder.path());
     assert_eq!(served.announced["endpoint"], "iris");
     assert_eq!(served.announced["live"], "v7");
     assert_eq!(served.announced["versions"], serde_json::json!(["v7"]));
@@ -92,21 +97,7 @@ fn a_zip_is_served_and_leaves_nothing_behind() {
 #[test]
 fn what_was_unpacked_goes_with_a_killed_server() {
     let folder = tempfile::tempdir().unwrap();
-    let artefact = artefact::make(folder.path());
-    let path = folder.path().join("function.zip");
-    let mut zip = zip::ZipWriter::new(fs_err::File::create(&path).unwrap());
-    for (name, mode) in [("bootstrap", 0o755), ("gwtf.json", 0o644)] {
-        let options = zip::write::SimpleFileOptions::default().unix_permissions(mode);
-        zip.start_file(name, options).unwrap();
-        zip.write_all(&fs_err::read(artefact.join(name)).unwrap()).unwrap();
-    }
-    zip.finish().unwrap();
-    let scratch = folder.path().join("scratch");
-    fs_err::create_dir(&scratch).unwrap();
-    let mut command = gwtf(folder.path());
-    command.args(["serve", "--port", "0", "--json", "--package", "function.zip"]);
-    command.env("TMPDIR", &scratch);
-    let served = Served::spawn(command);
+    let (served, scratch) = served_zip(folder.path());
     let headers = [("content-type", "application/json"), ("x-do", "pid")];
     let reply = served.request("POST", "/prod/v7/predict", &headers, artefact::BODY.as_bytes());
     assert_eq!(reply.status, 200);
