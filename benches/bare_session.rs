@@ -5,8 +5,10 @@
 //! copied or rendered. Then it prints one line of JSON and waits for the end of its input, so that
 //! its memory can be read from outside. Inputs of type float32 only; every open dimension is 1.
 
-use ort::session::{Session, SessionInputValue};
-use ort::value::{Tensor, ValueType};
+mod halves;
+
+use halves::inputs;
+use ort::session::Session;
 use std::error::Error;
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
@@ -36,21 +38,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     writeln!(std::io::stdout(), "{{\"runs\": {runs}, \"runs_per_s\": {runs_per_s:.3}}}")?;
     std::io::stdin().read_to_end(&mut Vec::new())?;
     Ok(())
-}
-
-/// One tensor of halves for each input, in order.
-fn inputs(session: &Session) -> Result<Vec<SessionInputValue<'static>>, Box<dyn Error>> {
-    let mut values = Vec::new();
-    for input in session.inputs() {
-        let ValueType::Tensor { shape, .. } = input.dtype() else {
-            return Err(format!("input `{}` is no tensor", input.name()).into());
-        };
-        let shape: Vec<usize> =
-            shape.iter().map(|size| usize::try_from(*size).unwrap_or(1)).collect();
-        let elements = shape.iter().product();
-        values.push(Tensor::from_array((shape, vec![0.5_f32; elements]))?.into_dyn().into());
-    }
-    Ok(values)
 }
 
 #[expect(clippy::disallowed_methods, reason = "this program measures time")]

@@ -5,9 +5,11 @@
 //! invocation with a fixed reply. Nothing is parsed, checked or logged. Inputs of type float32 only;
 //! every open dimension is 1.
 
+mod halves;
+
+use halves::inputs;
+use ort::session::Session;
 use ort::session::builder::GraphOptimizationLevel;
-use ort::session::{Session, SessionInputValue};
-use ort::value::{Tensor, ValueType};
 use std::error::Error;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -77,19 +79,4 @@ fn read_reply(reader: &mut BufReader<TcpStream>) -> Result<String, Box<dyn Error
     }
     reader.read_exact(&mut vec![0; length])?;
     Ok(id)
-}
-
-/// One tensor of halves for each input, in order.
-fn inputs(session: &Session) -> Result<Vec<SessionInputValue<'static>>, Box<dyn Error>> {
-    let mut values = Vec::new();
-    for input in session.inputs() {
-        let ValueType::Tensor { shape, .. } = input.dtype() else {
-            return Err(format!("input `{}` is no tensor", input.name()).into());
-        };
-        let shape: Vec<usize> =
-            shape.iter().map(|size| usize::try_from(*size).unwrap_or(1)).collect();
-        let elements = shape.iter().product();
-        values.push(Tensor::from_array((shape, vec![0.5_f32; elements]))?.into_dyn().into());
-    }
-    Ok(values)
 }
