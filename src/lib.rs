@@ -9,15 +9,19 @@
 //!
 //! `docs/architecture.md` has the decisions behind this map.
 
+pub mod apply;
 pub mod aws;
 pub mod cli;
 pub mod config;
 pub mod console;
 pub mod error;
 pub mod gateway;
+pub mod iam;
+pub mod identity;
 pub mod load;
 pub mod model;
 pub mod package;
+pub mod plan;
 pub mod release;
 pub mod runtime;
 pub mod serve;

@@ -1,0 +1,1 @@
+//! Performs a plan through the port `Cloud`: in order, paced, resumable.

@@ -1,0 +1,1 @@
+//! Least-privilege IAM documents, and the proof that they are sufficient and minimal.

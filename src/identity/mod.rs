@@ -1,0 +1,1 @@
+//! Who may do what: IAM documents and their evaluation, and signed requests.
