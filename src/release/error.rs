@@ -1,10 +1,10 @@
 //! What can go wrong with local releases, apart from what the ledger refuses.
 
 use super::refused::Refused;
-use super::timestamp::Timestamp;
-use super::version::Version;
 use crate::error::{Exit, Explain};
 use crate::model::onnx;
+use crate::spec::timestamp::Timestamp;
+use crate::spec::version::Version;
 use std::io;
 use std::path::{Path, PathBuf};
 

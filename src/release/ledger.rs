@@ -10,7 +10,7 @@
 
 use super::record::{Canary, Deploy, KeptVersion, Kind, Release, Stamp, is_inside};
 use super::refused::Refused;
-use super::version::Version;
+use crate::spec::version::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 

@@ -22,10 +22,11 @@ mod refused;
 pub mod render;
 mod staging;
 pub mod store;
-pub mod timestamp;
-pub mod version;
+
 pub mod watch;
 
+pub use crate::spec::timestamp::Timestamp;
+pub use crate::spec::version::Version;
 pub use error::{Error, Holder};
 pub use ledger::Ledger;
 pub use perform::{NewVersion, Outcome};
@@ -33,8 +34,6 @@ pub use record::{Artefact, ArtefactFile, Canary, Deploy, KeptVersion, Kind, Rele
 pub use refused::Refused;
 pub use render::Place;
 pub use store::{ExtraFile, Store};
-pub use timestamp::Timestamp;
-pub use version::Version;
 
 use std::path::PathBuf;
 

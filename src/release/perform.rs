@@ -9,8 +9,8 @@ use super::record::{Deploy, Stamp};
 use super::refused::Refused;
 use super::staging::Staged;
 use super::store::{ExtraFile, Locked, Store};
-use super::version::Version;
 use crate::model::{Signature, onnx};
+use crate::spec::version::Version;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -195,7 +195,7 @@ fn change(
 mod tests {
     use super::*;
     use crate::error::Failure;
-    use crate::release::timestamp::Timestamp;
+    use crate::spec::timestamp::Timestamp;
     use std::time::UNIX_EPOCH;
 
     fn fixture(name: &str) -> PathBuf {

@@ -1,9 +1,9 @@
 //! What the ledger is made of: kept versions, releases, and the requests that make them.
 
-use super::timestamp::Timestamp;
-use super::version::Version;
 use crate::model::Digest;
 use crate::model::Signature;
+use crate::spec::timestamp::Timestamp;
+use crate::spec::version::Version;
 use serde::{Deserialize, Serialize};
 
 /// The stored bytes of one version.

@@ -1,9 +1,9 @@
 //! What the ledger does not allow, and the person's next step.
 
 use super::ledger::VERSIONS_MAX;
-use super::version::Version;
 use crate::error::{Exit, Explain};
 use crate::model::Digest;
+use crate::spec::version::Version;
 
 /// A transition that the ledger does not allow.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -8,10 +8,10 @@ use super::ledger::Ledger;
 use super::perform::Outcome;
 use super::record::{Artefact, Canary, KeptVersion, Kind, Release};
 use super::store::Store;
-use super::version::Version;
 use crate::console::table;
 use crate::error::chain;
 use crate::model::TensorSpec;
+use crate::spec::version::Version;
 use serde_json::{Value, json};
 
 /// Where an endpoint's releases are, for the head of each document.

@@ -9,7 +9,7 @@ use super::error::{Error, Holder};
 use super::ledger::Ledger;
 use super::record::{Artefact, ArtefactFile, KeptVersion};
 use super::staging::{MODEL_FILE, Staged, digest_of, hash_file};
-use super::version::Version;
+use crate::spec::version::Version;
 use fs_err as fs;
 use std::collections::BTreeSet;
 use std::io::{Read, Write};

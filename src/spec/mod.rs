@@ -9,6 +9,8 @@ pub mod openapi;
 pub mod request_model;
 pub mod route;
 pub mod throttle;
+pub mod timestamp;
+pub mod version;
 
 pub use artefact::{Architecture, ArtefactManifest};
 pub use endpoint::{Endpoint, Version};

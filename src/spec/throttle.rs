@@ -1,10 +1,11 @@
 //! Rates, bursts and quotas as API Gateway states them.
 
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
 
 /// A token bucket's two numbers: refill rate and capacity.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Throttle {
     /// Tokens added per second (`rateLimit`), requests per second; finite and not negative.
     pub rate_rps: f64,
@@ -56,7 +57,8 @@ impl fmt::Display for Throttle {
 }
 
 /// The span after which a quota starts anew.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 #[expect(missing_docs, reason = "each variant is the period it names")]
 pub enum Period {
     Day,
@@ -65,7 +67,7 @@ pub enum Period {
 }
 
 /// Requests allowed in a period, per key, over all stages of the plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Quota {
     /// Requests a period.
     pub limit: u64,

@@ -5,7 +5,7 @@ use crate::error::Explain;
 use crate::model::Digest;
 use crate::model::{DType, Dim, Signature, TensorSpec};
 use crate::release::record::{Artefact, ArtefactFile};
-use crate::release::timestamp::Timestamp;
+use crate::spec::timestamp::Timestamp;
 use proptest::prelude::*;
 use std::time::UNIX_EPOCH;
 

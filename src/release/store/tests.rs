@@ -4,8 +4,8 @@ use super::*;
 use crate::error::Explain;
 use crate::model::Signature;
 use crate::release::record::{Deploy, Stamp};
-use crate::release::timestamp::Timestamp;
 use crate::release::watch::Follower;
+use crate::spec::timestamp::Timestamp;
 use proptest::prelude::*;
 use std::time::UNIX_EPOCH;
 

@@ -53,6 +53,11 @@ impl Place {
         })
     }
 
+    /// The partition that the Region is in: `aws`, `aws-cn`, …
+    pub fn partition(&self) -> &'static str {
+        self.partition
+    }
+
     /// The ARN of the alias that serves a version: what an integration invokes, and what API
     /// Gateway needs a permission on.
     ///
