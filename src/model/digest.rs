@@ -53,6 +53,11 @@ impl Digest {
         Self(hasher.finalize().into())
     }
 
+    /// The 32 bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// The first 12 digits, for tables.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()

@@ -157,6 +157,17 @@ impl Names {
         format!("gwtf/{}", self.endpoint)
     }
 
+    /// The account's registry of images.
+    pub fn registry(&self) -> String {
+        let Self { region, account_id, .. } = self;
+        format!("{account_id}.dkr.ecr.{region}.{}", self.domain())
+    }
+
+    /// The domain that AWS's services answer under.
+    fn domain(&self) -> &'static str {
+        if self.partition() == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" }
+    }
+
     /// ARN of a method or a pattern of methods; `rest_api` may be a placeholder.
     pub fn execute_arn(&self, rest_api: &str, verb: &str, path: &str) -> String {
         let Self { region, account_id, stage, .. } = self;

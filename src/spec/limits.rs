@@ -36,3 +36,14 @@ pub const LAMBDA_MEMORY_MIB_MAX: u64 = 10_240;
 pub const LAMBDA_MEMORY_MIB_MIN: u64 = 128;
 /// Longest timeout of a Lambda function (same page); it is set in whole seconds.
 pub const LAMBDA_TIMEOUT_MAX: Duration = Duration::from_secs(900);
+/// Regional REST APIs of an account in a Region.
+pub const REST_APIS_MAX: usize = 600;
+/// Resources of a REST API, the root among them.
+pub const RESOURCES_MAX: usize = 300;
+/// Largest definition that is imported (6 MB), bytes.
+pub const DEFINITION_BYTES_MAX: usize = 6 << 20;
+/// Largest request model (400 KB), bytes.
+pub const MODEL_BYTES_MAX: usize = 400 << 10;
+/// Sandboxes of an account that no function may reserve (Lambda developer guide, "Configuring
+/// reserved concurrency").
+pub const LAMBDA_UNRESERVED_MIN: u32 = 100;

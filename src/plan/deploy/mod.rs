@@ -1,0 +1,220 @@
+//! The plan of a deploy.
+//!
+//! ```text
+//! log groups ─┐
+//! role ───────┼─► function ─► alias ─► permissions ─┐
+//!             │      └──► concurrency ──────────────┤
+//! account role ─────────────────────────────────────┼─► stage (the release)
+//! rest api ─► import ─► deployment ─────────────────┘      └─► usage plans, keys
+//! ```
+//! Everything before the stage is invisible to clients; the one update of the stage is the release.
+
+mod account;
+mod function;
+mod gateway;
+mod stage;
+mod usage;
+
+pub(super) use usage::delete_usage_plan;
+
+use super::action::{Action, Difference, Object, Plan, Verb, Wait};
+use super::change::{Change, placeholder};
+use super::ledger::Ledger;
+use super::observed::Observed;
+use super::refused::Refused;
+use super::settings;
+use super::wanted::Wanted;
+use crate::spec::openapi::alias_of;
+
+/// The key under which the REST API's id is known.
+pub(super) const REST_API: &str = "rest_api";
+/// The key under which the number of the new function version is known.
+const FUNCTION_VERSION: &str = "function_version";
+/// The key under which the new deployment's id is known.
+const DEPLOYMENT: &str = "deployment";
+
+/// Whether the version's bytes are needed to plan: its function is not there yet, or has to be
+/// published again and the code that Lambda has last is another.
+pub fn needs_artefact(wanted: &Wanted, observed: &Observed) -> bool {
+    let ledger = Ledger::of(observed, &wanted.names);
+    function::needs_artefact(wanted, observed, &ledger)
+}
+
+/// What leads from what is there to what is wanted.
+///
+/// # Errors
+/// It cannot be, or would break something that is not the endpoint's.
+pub fn deploy(wanted: &Wanted, observed: &Observed) -> Result<Plan, Refused> {
+    let ledger = Ledger::of(observed, &wanted.names);
+    let mut planner = Planner { wanted, observed, ledger: &ledger, plan: Plan::default() };
+    planner.check_owners()?;
+    planner.check_release()?;
+    planner.plan.drift = settings::drift(wanted, observed, &ledger);
+    let logs = planner.log_groups();
+    let role = planner.execution_role()?;
+    let function = planner.function(role, logs.function)?;
+    let api = planner.rest_api()?;
+    let permissions = planner.permissions(&function, api)?;
+    let snapshot = planner.deployment(api, &function)?;
+    let account_role = planner.account_role();
+    let mut before: Vec<usize> = Vec::new();
+    before.extend(permissions);
+    before.extend(function.done.iter());
+    before.extend(account_role);
+    before.extend(logs.access);
+    let stage = planner.stage(&snapshot, before);
+    planner.usage_plans(stage);
+    planner.provisioned_concurrency(&function, stage);
+    Ok(planner.plan)
+}
+
+/// What all parts of the plan are made from.
+struct Planner<'a> {
+    wanted: &'a Wanted,
+    observed: &'a Observed,
+    ledger: &'a Ledger,
+    plan: Plan,
+}
+
+impl Planner<'_> {
+    /// Adds an action that changes something.
+    fn act(
+        &mut self,
+        verb: Verb,
+        object: (&'static str, &str),
+        reason: impl Into<String>,
+        change: Change,
+        after: impl IntoIterator<Item = usize>,
+    ) -> usize {
+        let mut after: Vec<usize> = after.into_iter().collect();
+        after.sort_unstable();
+        after.dedup();
+        self.plan.push(Action {
+            verb,
+            object: Object { kind: object.0, name: object.1.to_owned() },
+            reason: reason.into(),
+            differences: Vec::new(),
+            change: Some(change),
+            after,
+            gives: None,
+            wait: None,
+        })
+    }
+
+    /// Says that something stays.
+    fn keep(&mut self, object: (&'static str, &str), reason: impl Into<String>) {
+        self.plan.push(Action {
+            verb: Verb::Keep,
+            object: Object { kind: object.0, name: object.1.to_owned() },
+            reason: reason.into(),
+            differences: Vec::new(),
+            change: None,
+            after: Vec::new(),
+            gives: None,
+            wait: None,
+        });
+    }
+
+    fn differs(&mut self, action: usize, differences: Vec<Difference>) {
+        self.plan.actions[action].differences = differences;
+    }
+
+    fn gives(&mut self, action: usize, key: &str) -> String {
+        self.plan.actions[action].gives = Some(key.to_owned());
+        placeholder(key)
+    }
+
+    fn wait(&mut self, action: usize) {
+        self.plan.actions[action].wait =
+            Some(Wait::FunctionReady { function: self.wanted.names.function() });
+    }
+
+    /// What has the endpoint's names must carry its tag.
+    fn check_owners(&self) -> Result<(), Refused> {
+        let Self { wanted, observed, .. } = self;
+        let names = &wanted.names;
+        let not_ours =
+            |kind, name: String| Refused::NotOurs { kind, name, endpoint: names.endpoint.clone() };
+        if let Some(function) = &observed.function
+            && !names.owns(&function.tags)
+        {
+            return Err(not_ours("function", names.function()));
+        }
+        if let Some(role) = &observed.execution_role
+            && !names.owns(&role.tags)
+        {
+            return Err(not_ours("role", names.execution_role()));
+        }
+        let own = |api: &&super::observed::RestApi| names.owns(&api.tags);
+        let twins: Vec<&str> = observed
+            .rest_api
+            .iter()
+            .chain(observed.other_rest_apis.iter().filter(own))
+            .map(|api| api.id.as_str())
+            .collect();
+        if twins.len() > 1 {
+            return Err(Refused::Ambiguous {
+                name: names.endpoint.clone(),
+                count: twins.len(),
+                ids: twins.join(", "),
+            });
+        }
+        if observed.rest_api.is_none()
+            && let Some(other) = observed.other_rest_apis.first()
+        {
+            return Err(not_ours("rest api", format!("{} ({})", other.name, other.id)));
+        }
+        if observed.bucket == super::observed::Bucket::Forbidden {
+            return Err(Refused::BucketForbidden { bucket: names.bucket.clone() });
+        }
+        Ok(())
+    }
+
+    /// Whether the version may be released beside what is live.
+    fn check_release(&self) -> Result<(), Refused> {
+        let Self { wanted, observed, ledger, .. } = self;
+        let version = &wanted.version;
+        alias_of(version.as_str())?;
+        if let Some(other) = observed.stages.iter().find(|one| one.name != wanted.names.stage)
+            && ledger.stage.is_none()
+        {
+            return Err(Refused::OtherStage {
+                endpoint: wanted.names.endpoint.clone(),
+                stage: other.name.clone(),
+                wanted: wanted.names.stage.clone(),
+            });
+        }
+        let taken = ledger.entries.iter().rev().find(|entry| {
+            entry.record.version == *version && entry.record.model_sha256 != wanted.model_sha256
+        });
+        if let Some(taken) = taken {
+            let kept = taken.record.model_sha256.short();
+            return Err(Refused::TagTaken { version: version.clone(), kept });
+        }
+        let Some(live) = ledger.live() else {
+            return match wanted.canary_percent {
+                Some(_) => Err(Refused::CanaryNeedsLive { version: version.clone() }),
+                None => Ok(()),
+            };
+        };
+        if let Some((canary, _)) = ledger.canary() {
+            let running = &canary.record.version;
+            match wanted.canary_percent {
+                None if running == version => {
+                    return Err(Refused::IsCanary { version: version.clone() });
+                }
+                Some(_) if running == version => {}
+                _ => {
+                    let canary = running.clone();
+                    return Err(Refused::CanaryRunning { version: version.clone(), canary });
+                }
+            }
+        }
+        let changes = live.record.signature.breaking_changes(&wanted.signature);
+        if !changes.is_empty() && !wanted.allow_breaking && live.record.version != *version {
+            let live = live.record.version.clone();
+            return Err(Refused::Breaking { version: version.clone(), live, changes });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,185 @@
+//! Moving the pointer: promoting a canary and going back, each one update of the stage.
+
+use super::action::{Action, Difference, Object, Plan, Verb};
+use super::change::{Change, PatchOperation};
+use super::ledger::{Entry, Ledger};
+use super::names::Names;
+use super::observed::{Observed, Stage};
+use super::record::{Move, MoveKind, Stamp};
+use super::refused::Refused;
+use crate::spec::version::Version;
+
+/// The canary becomes live.
+///
+/// # Errors
+/// No canary is running, or its function is gone.
+pub fn promote(names: &Names, observed: &Observed, stamp: &Stamp) -> Result<Plan, Refused> {
+    let ledger = Ledger::of(observed, names);
+    let live = ledger.live().map(|entry| entry.record.version.clone());
+    if ledger.stage.is_none() {
+        return Err(Refused::NothingReleased);
+    }
+    let (canary, _) = ledger.canary().ok_or(Refused::NoCanary { live })?;
+    check_reachable(canary, &ledger, names)?;
+    // The order is AWS's (API Gateway developer guide, "Promote a canary release").
+    let patch = vec![
+        PatchOperation::replace("/canarySettings/percentTraffic", "0.0"),
+        PatchOperation::copy("/canarySettings/deploymentId", "/deploymentId"),
+        PatchOperation::remove("/canarySettings"),
+    ];
+    let version = &canary.record.version;
+    let reason = format!("the canary `{version}` becomes live");
+    Ok(Moving { names, observed, ledger: &ledger, stamp }.plan(
+        MoveKind::Promote,
+        canary,
+        patch,
+        reason,
+    ))
+}
+
+/// Back: to the version named, or away from the canary, or to the version that was live before.
+/// A plan without changes when the version named is live and no canary is running.
+///
+/// # Errors
+/// Nothing is released, or the version cannot be gone back to.
+pub fn rollback(
+    names: &Names,
+    observed: &Observed,
+    to: Option<&Version>,
+    stamp: &Stamp,
+) -> Result<Plan, Refused> {
+    let ledger = Ledger::of(observed, names);
+    let stage = ledger.stage.as_ref().ok_or(Refused::NothingReleased)?;
+    let target = target(&ledger, to)?;
+    check_reachable(target, &ledger, names)?;
+    let mut patch = Vec::new();
+    if stage.canary.is_some() {
+        patch.push(PatchOperation::remove("/canarySettings"));
+    }
+    if stage.deployment_id != target.deployment {
+        patch.push(PatchOperation::replace("/deploymentId", &target.deployment));
+    }
+    let version = &target.record.version;
+    let moving = Moving { names, observed, ledger: &ledger, stamp };
+    if patch.is_empty() {
+        return Ok(moving.nothing(stage, version));
+    }
+    let reason = match (&stage.canary, stage.deployment_id == target.deployment) {
+        (Some(_), true) => format!("the canary ends, `{version}` stays live"),
+        (Some(_), false) => format!("the canary ends, and `{version}` becomes live again"),
+        (None, _) => format!("`{version}` becomes live again"),
+    };
+    Ok(moving.plan(MoveKind::Rollback, target, patch, reason))
+}
+
+fn target<'a>(ledger: &'a Ledger, to: Option<&Version>) -> Result<&'a Entry, Refused> {
+    let versions = || {
+        let mut versions: Vec<Version> = Vec::new();
+        for entry in &ledger.entries {
+            if !versions.contains(&entry.record.version) {
+                versions.push(entry.record.version.clone());
+            }
+        }
+        versions
+    };
+    let live = ledger.live();
+    match (to, ledger.canary()) {
+        (Some(to), Some((canary, _))) if canary.record.version == *to => {
+            Err(Refused::IsCanary { version: to.clone() })
+        }
+        (Some(to), _) => match live.filter(|live| live.record.version == *to) {
+            Some(live) => Ok(live),
+            None => ledger
+                .newest_of(to)
+                .ok_or_else(|| Refused::NotInLedger { version: to.clone(), kept: versions() }),
+        },
+        (None, Some(_)) => live.ok_or(Refused::NothingReleased),
+        (None, None) => {
+            let version = live.map(|live| live.record.version.clone());
+            let version = version.ok_or(Refused::NothingReleased)?;
+            ledger.previous().ok_or(Refused::NoPrevious { live: version })
+        }
+    }
+}
+
+/// The deployment's function must still answer.
+fn check_reachable(entry: &Entry, ledger: &Ledger, names: &Names) -> Result<(), Refused> {
+    let version = &entry.record.version;
+    if ledger.kept(version).is_some() {
+        return Ok(());
+    }
+    let alias = names.alias(version.as_str())?;
+    Err(Refused::Gone {
+        version: version.clone(),
+        reason: format!(
+            "alias `{alias}` of function `{}`, or the function version behind it, is gone",
+            names.function()
+        ),
+    })
+}
+
+struct Moving<'a> {
+    names: &'a Names,
+    observed: &'a Observed,
+    ledger: &'a Ledger,
+    stamp: &'a Stamp,
+}
+
+impl Moving<'_> {
+    fn plan(
+        &self,
+        kind: MoveKind,
+        target: &Entry,
+        mut patch: Vec<PatchOperation>,
+        reason: String,
+    ) -> Plan {
+        let newest = Move {
+            kind,
+            version: target.record.version.clone(),
+            deployment: target.deployment.clone(),
+            canary_percent: None,
+            at: self.stamp.at,
+            by: self.stamp.by.clone(),
+            lock: None,
+        };
+        patch.push(PatchOperation::replace("/description", self.ledger.moves.with(newest)));
+        let rest_api = self.observed.rest_api.as_ref().map(|api| api.id.clone());
+        let stage = self.names.stage.clone();
+        let observed = self.ledger.stage.as_ref().map(|stage| stage.deployment_id.clone());
+        let mut plan = Plan::default();
+        plan.push(Action {
+            verb: Verb::Update,
+            object: Object { kind: "stage", name: stage.clone() },
+            reason,
+            differences: vec![Difference {
+                what: "deployment".to_owned(),
+                observed,
+                desired: Some(target.deployment.clone()),
+            }],
+            change: Some(Change::UpdateStage {
+                rest_api: rest_api.unwrap_or_default(),
+                stage,
+                patch,
+            }),
+            after: Vec::new(),
+            gives: None,
+            wait: None,
+        });
+        plan
+    }
+
+    fn nothing(&self, stage: &Stage, version: &Version) -> Plan {
+        let mut plan = Plan::default();
+        plan.push(Action {
+            verb: Verb::Keep,
+            object: Object { kind: "stage", name: self.names.stage.clone() },
+            reason: format!("`{version}` is live, by deployment {}", stage.deployment_id),
+            differences: Vec::new(),
+            change: None,
+            after: Vec::new(),
+            gives: None,
+            wait: None,
+        });
+        plan
+    }
+}
