@@ -21,6 +21,7 @@ use super::action::{Action, Difference, Object, Plan, Verb, Wait};
 use super::change::{Change, placeholder};
 use super::ledger::Ledger;
 use super::observed::Observed;
+use super::record::MoveKind;
 use super::refused::Refused;
 use super::settings;
 use super::wanted::Wanted;
@@ -46,39 +47,54 @@ pub fn needs_artefact(wanted: &Wanted, observed: &Observed) -> bool {
 /// It cannot be, or would break something that is not the endpoint's.
 pub fn deploy(wanted: &Wanted, observed: &Observed) -> Result<Plan, Refused> {
     let ledger = Ledger::of(observed, &wanted.names);
-    let mut planner = Planner { wanted, observed, ledger: &ledger, plan: Plan::default() };
-    planner.check_owners()?;
+    let mut planner = Planner::new(wanted, observed, &ledger);
     planner.check_release()?;
-    planner.plan.drift = settings::drift(wanted, observed, &ledger);
-    let logs = planner.log_groups();
-    let role = planner.execution_role()?;
-    let function = planner.function(role, logs.function)?;
-    let api = planner.rest_api()?;
-    let permissions = planner.permissions(&function, api)?;
-    let snapshot = planner.deployment(api, &function)?;
-    let account_role = planner.account_role();
-    let mut before: Vec<usize> = Vec::new();
-    before.extend(permissions);
-    before.extend(function.done.iter());
-    before.extend(account_role);
-    before.extend(logs.access);
-    let stage = planner.stage(&snapshot, before);
-    planner.usage_plans(stage);
-    planner.provisioned_concurrency(&function, stage);
+    planner.release()?;
     Ok(planner.plan)
 }
 
 /// What all parts of the plan are made from.
-struct Planner<'a> {
-    wanted: &'a Wanted,
-    observed: &'a Observed,
-    ledger: &'a Ledger,
-    plan: Plan,
+pub(super) struct Planner<'a> {
+    pub(super) wanted: &'a Wanted,
+    pub(super) observed: &'a Observed,
+    pub(super) ledger: &'a Ledger,
+    /// What the release's move is called.
+    pub(super) kind: MoveKind,
+    pub(super) plan: Plan,
+}
+
+impl<'a> Planner<'a> {
+    pub(super) fn new(wanted: &'a Wanted, observed: &'a Observed, ledger: &'a Ledger) -> Self {
+        Self { wanted, observed, ledger, kind: MoveKind::Deploy, plan: Plan::default() }
+    }
 }
 
 impl Planner<'_> {
+    /// Everything that makes the wanted version live, or a canary; gives the action after which the
+    /// stage is as it shall be, if there is one.
+    pub(super) fn release(&mut self) -> Result<Option<usize>, Refused> {
+        self.check_owners()?;
+        self.plan.drift = settings::drift(self.wanted, self.observed, self.ledger);
+        let logs = self.log_groups();
+        let role = self.execution_role()?;
+        let function = self.function(role, logs.function)?;
+        let api = self.rest_api()?;
+        let permissions = self.permissions(&function, api)?;
+        let snapshot = self.deployment(api, &function)?;
+        let account_role = self.account_role();
+        let mut before: Vec<usize> = Vec::new();
+        before.extend(permissions);
+        before.extend(function.done.iter());
+        before.extend(account_role);
+        before.extend(logs.access);
+        let stage = self.stage(&snapshot, before);
+        self.usage_plans(stage);
+        self.provisioned_concurrency(&function, stage);
+        Ok(stage)
+    }
+
     /// Adds an action that changes something.
-    fn act(
+    pub(super) fn act(
         &mut self,
         verb: Verb,
         object: (&'static str, &str),

@@ -3,7 +3,7 @@
 use super::super::action::{Difference, Verb};
 use super::super::change::{Change, PatchOperation};
 use super::super::observed::{MethodSettings, Stage};
-use super::super::record::{Move, MoveKind};
+use super::super::record::Move;
 use super::Planner;
 use super::gateway::Snapshot;
 
@@ -66,7 +66,7 @@ impl Planner<'_> {
             last_updated_at: None,
         };
         let mut patch = self.settings_patch(&fresh);
-        let description = self.moves(MoveKind::Deploy, snapshot);
+        let description = self.moves(snapshot);
         patch.operations.push(PatchOperation::replace("/description", description));
         let reason = format!("version `{}` is live with all its settings", wanted.version);
         let change = Change::UpdateStage { rest_api, stage, patch: patch.operations };
@@ -99,7 +99,7 @@ impl Planner<'_> {
         patch.operations.extend(pointer.operations);
         patch.differences.extend(pointer.differences);
         if is_release {
-            let description = self.moves(MoveKind::Deploy, snapshot);
+            let description = self.moves(snapshot);
             patch.operations.push(PatchOperation::replace("/description", description));
         }
         if patch.operations.is_empty() {
@@ -249,10 +249,10 @@ impl Planner<'_> {
             .then_some(crate::spec::Throttle { rate_rps: limit.0, burst: limit.1 })
     }
 
-    fn moves(&self, kind: MoveKind, snapshot: &Snapshot) -> String {
+    fn moves(&self, snapshot: &Snapshot) -> String {
         let wanted = self.wanted;
         self.ledger.moves.with(Move {
-            kind,
+            kind: self.kind,
             version: wanted.version.clone(),
             deployment: snapshot.id.clone(),
             canary_percent: wanted.canary_percent,
