@@ -70,7 +70,8 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let written = write::write_all(&files, args.force)?;
     let console = &context.console;
     if let Some(reason) = request_refused {
-        console.talk(&format!("no sample requests: {reason}"));
+        let first = requests::first(&starter.signature);
+        console.talk(&format!("no sample requests, `{first}` is yours to write: {reason}"));
     }
     if starter.target != Some(Target::Local) {
         starter.limits_broken.iter().for_each(|limit| console.talk(&format!("beyond: {limit}")));

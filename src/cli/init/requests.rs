@@ -52,3 +52,27 @@ struct Tensors<'a> {
     #[serde(borrow)]
     outputs: &'a RawValue,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{DType, Dim, TensorSpec};
+
+    /// An image of this many pixels a side.
+    fn image(side: usize) -> Signature {
+        let shape = [1, 3, side, side].map(Dim::Fixed).to_vec();
+        let input = TensorSpec { name: "x".into(), dtype: DType::Float32, shape: Some(shape) };
+        Signature { inputs: vec![input], outputs: Vec::new() }
+    }
+
+    #[test]
+    fn a_request_that_no_gateway_takes_is_not_made() {
+        let names = |side| samples(&image(side)).map(|made| made.into_iter().map(|(name, _)| name));
+        assert_eq!(names(8).unwrap().collect::<Vec<_>>(), [COLUMN, OPEN_INFERENCE]);
+        // 12 MB as bytes and more as text; 48 MB, which is not even tried.
+        for (side, cause) in [(1_024, "bytes of JSON, above"), (2_048, "input `x`: a sample")] {
+            let failure = samples(&image(side)).unwrap_err();
+            assert!(failure.message.contains(cause), "{}", failure.message);
+        }
+    }
+}
