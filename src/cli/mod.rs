@@ -13,6 +13,7 @@ mod doctor;
 mod export;
 mod history;
 mod infer;
+mod init;
 mod input;
 mod inspect;
 mod loadtest;
@@ -99,6 +100,7 @@ const COMMON_HEADING: &str = "Common options";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Inspect(inspect::Args),
     Infer(infer::Args),
     Package(Box<package::Args>),
@@ -153,6 +155,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 
 fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Infer(args) => infer::run(&args, context),
         Command::Package(args) => package::run(&args, context),

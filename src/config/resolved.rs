@@ -184,13 +184,7 @@ impl Settings {
         if let Some(name) = self.endpoint_name.as_deref().or(recorded) {
             return name.to_owned();
         }
-        let stem = model.and_then(Path::file_stem).filter(|stem| *stem != "model");
-        let parent = model.and_then(Path::parent).and_then(Path::file_name);
-        let parent = parent.or_else(|| self.folder.file_name());
-        stem.into_iter()
-            .chain(parent)
-            .find_map(|name| endpoint_name_from(&name.to_string_lossy()))
-            .unwrap_or_else(|| ENDPOINT_NAME_DEFAULT.to_owned())
+        endpoint_name_of(model, &self.folder)
     }
 
     /// Refuses a `deploy` to anything but this machine, which has to be named.
@@ -284,6 +278,18 @@ fn usage_plan(written: &file::UsagePlan) -> UsagePlan {
 fn key_plans(file: &File) -> BTreeMap<String, String> {
     let plans = file.usage_plan.iter();
     plans.flat_map(|plan| plan.keys.iter().map(|key| (key.clone(), plan.name.clone()))).collect()
+}
+
+/// An endpoint's name from the model file's name (from its folder's when the file is called
+/// `model.onnx`), else from this folder's.
+pub fn endpoint_name_of(model: Option<&Path>, folder: &Path) -> String {
+    let stem = model.and_then(Path::file_stem).filter(|stem| *stem != "model");
+    let parent = model.and_then(Path::parent).and_then(Path::file_name);
+    let parent = parent.or_else(|| folder.file_name());
+    stem.into_iter()
+        .chain(parent)
+        .find_map(|name| endpoint_name_from(&name.to_string_lossy()))
+        .unwrap_or_else(|| ENDPOINT_NAME_DEFAULT.to_owned())
 }
 
 /// A name made into an endpoint's: small letters, digits and `-`, a letter first; `None` when

@@ -12,6 +12,8 @@ mod gateway;
 mod host;
 /// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
 mod image;
+/// `gwtf init`: gwtf.toml, sample requests, the workflow.
+mod init;
 /// Artefacts in sandboxes behind the twin, through the program.
 mod lambda_target;
 /// The load tester against servers that behave badly on purpose.
