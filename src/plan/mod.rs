@@ -16,6 +16,7 @@
 mod action;
 pub mod change;
 pub mod deploy;
+mod ground;
 pub mod ledger;
 pub mod names;
 pub mod observed;
@@ -31,6 +32,7 @@ pub mod wanted;
 pub use action::{Action, Difference, Drift, Object, Plan, Verb, Wait};
 pub use change::Change;
 pub use deploy::deploy;
+pub use ground::ground;
 pub use ledger::Ledger;
 pub use names::Names;
 pub use observed::Observed;
