@@ -29,7 +29,11 @@ macro_rules! ask {
         match $calls.ask(&query).await? {
             Answer::$kind(answer) => answer,
             _ => {
-                return Err(unexpected(&query, "UnexpectedAnswer", "an answer to another question"));
+                return Err(unexpected(
+                    &query,
+                    "UnexpectedAnswer",
+                    "an answer to another question",
+                ));
             }
         }
     }};
