@@ -11,6 +11,7 @@
 
 mod calls;
 mod cloud;
+mod engine;
 mod error;
 mod listener;
 mod observe;
@@ -21,6 +22,7 @@ mod together;
 
 pub use calls::{Calls, Pace};
 pub use cloud::{CallError, Cloud, Failed, Retry};
+pub use engine::{Account, Cause, Entry, Outcome, Stopped, apply};
 pub use error::Error;
 pub use listener::{Event, Listener, Quiet};
 pub use observe::{Scope, observe};
