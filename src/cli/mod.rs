@@ -7,6 +7,7 @@
 //! A file with `Args` (its doc comments are the help) and `run(args, context)`, a variant in
 //! `Command`, an arm in `dispatch`, and `UPDATE_GOLDEN=1 cargo test` to bring `docs/cli.md` along.
 
+mod authorize;
 mod completions;
 mod deploy;
 mod doctor;
@@ -15,12 +16,14 @@ mod history;
 mod infer;
 mod input;
 mod inspect;
+mod invoke;
 mod loadtest;
 mod local;
 mod package;
 mod promote;
 mod prune;
 mod reference;
+mod request_form;
 mod rollback;
 mod serve;
 mod signals;
@@ -101,6 +104,7 @@ const COMMON_HEADING: &str = "Common options";
 enum Command {
     Inspect(inspect::Args),
     Infer(infer::Args),
+    Invoke(invoke::Args),
     Package(Box<package::Args>),
     Serve(Box<serve::Args>),
     Loadtest(Box<loadtest::Args>),
@@ -155,6 +159,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Infer(args) => infer::run(&args, context),
+        Command::Invoke(args) => invoke::run(&args, context),
         Command::Package(args) => package::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Loadtest(args) => loadtest::run(&args, context),
