@@ -129,6 +129,12 @@ pub(super) fn refuse_two(flag: &str, headers: &[(String, String)]) -> Result<(),
     Err(Failure::new(Exit::Refused, text).with_hint("give one of them"))
 }
 
+/// The host that the request names.
+pub(super) fn host_of(url: &Url, headers: &[(String, String)]) -> String {
+    let given = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    given.map_or_else(|| url.host_str().unwrap_or_default().to_owned(), |(_, host)| host.clone())
+}
+
 /// Whether the URL is this machine's, by its own word; no name is looked up.
 pub(super) fn is_loopback(url: &Url) -> bool {
     match url.host() {

@@ -94,7 +94,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         add_secret(&mut headers, "authorization", "Bearer ", token);
     }
     if credentials.signs {
-        let host = host_of(&aim.url, &headers);
+        let host = authorize::host_of(&aim.url, &headers);
         let signer = authorize::Signer::find(&host, &settings, context)?;
         let hash = BodyHash::of(&body);
         let signature = signer.sign(&aim.url, "POST", &headers, &hash, super::now())?;
@@ -244,10 +244,4 @@ fn read(args: &Args) -> Result<Vec<u8>, Failure> {
             false => failure,
         }
     })
-}
-
-/// The host that the request names.
-fn host_of(url: &Url, headers: &[(String, String)]) -> String {
-    let given = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("host"));
-    given.map_or_else(|| url.host_str().unwrap_or_default().to_owned(), |(_, host)| host.clone())
 }
