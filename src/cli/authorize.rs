@@ -83,10 +83,7 @@ pub(super) fn key_value(name: &str, keys: &[ApiKey], context: &Context) -> Resul
     };
     value.ok_or_else(|| {
         Failure::new(Exit::Refused, format!("--key: no API key is named `{name}`")).with_hint(
-            format!(
-                "name it in a usage plan's `keys` in gwtf.toml, or set {}",
-                key_variable(name)
-            ),
+            format!("name it in a usage plan's `keys` in gwtf.toml, or set {}", key_variable(name)),
         )
     })
 }
@@ -120,9 +117,13 @@ pub(super) fn refuse_in_clear(
     Err(Failure::new(Exit::Refused, text).with_hint("use https; plain http is for this machine"))
 }
 
-/// Refuses two proofs in one header.
-pub(super) fn refuse_two(flag: &str, headers: &[(String, String)]) -> Result<(), Failure> {
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
+/// Refuses a second proof beside that of a flag that is given: both go into one header.
+pub(super) fn refuse_two(
+    flag: &str,
+    is_given: bool,
+    headers: &[(String, String)],
+) -> Result<(), Failure> {
+    if !is_given || !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
         return Ok(());
     }
     let text = format!("{flag}: --header has an `authorization` too");

@@ -103,8 +103,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
         }
     }
     let cacert = args.cacert.as_deref().map(input::read_cacert).transpose()?;
-    let shipment =
-        Shipment { url: aim.url.clone(), headers, body, timeout: args.timeout, cacert };
+    let shipment = Shipment { url: aim.url.clone(), headers, body, timeout: args.timeout, cacert };
     let reply = send::send(shipment)?;
     tell(&reply, &aim.url, &credentials, context)
 }
@@ -138,7 +137,9 @@ impl Aim {
             return Ok(Self { url, is_deployed: false });
         }
         let (mut url, is_deployed) = match settings.target {
-            Some(target @ (Target::Lambda | Target::Ecs)) => (deployed_url(settings, target)?, true),
+            Some(target @ (Target::Lambda | Target::Ecs)) => {
+                (deployed_url(settings, target)?, true)
+            }
             Some(Target::Local) | None => {
                 (authorize::parse_url(&format!("{LOCAL_ORIGIN}/{}", settings.stage))?, false)
             }
@@ -202,18 +203,15 @@ impl Shown {
             (None, None) => None,
         };
         let bearer = args.bearer_from.as_ref();
-        let bearer =
-            bearer.map(|name| authorize::secret_from("--bearer-from", name, context)).transpose()?;
+        let bearer = bearer
+            .map(|name| authorize::secret_from("--bearer-from", name, context))
+            .transpose()?;
         let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         // An endpoint of ours whose configuration names no auth wants signatures.
         let wants = matches!(settings.file.gateway.auth, None | Some(Auth::Iam));
         let signs = args.sigv4 || aim.is_deployed && wants && bearer.is_none() && !has_own;
-        if signs {
-            authorize::refuse_two("--sigv4", headers)?;
-        }
-        if bearer.is_some() {
-            authorize::refuse_two("--bearer-from", headers)?;
-        }
+        authorize::refuse_two("--sigv4", signs, headers)?;
+        authorize::refuse_two("--bearer-from", bearer.is_some(), headers)?;
         Ok(Self { signs, key, bearer, has_own })
     }
 

@@ -120,8 +120,8 @@ pub fn sign(
     let body = SignableBody::Precomputed(request.body.0.clone());
     let signable = SignableRequest::new(request.method, request.url, headers, body)
         .map_err(|_may_show_a_secret| Error::NotHttp)?;
-    let signed = http_request::sign(signable, &parameters)
-        .map_err(|_may_show_a_secret| Error::NotHttp)?;
+    let signed =
+        http_request::sign(signable, &parameters).map_err(|_may_show_a_secret| Error::NotHttp)?;
     let (headers, _) = signed.into_parts().0.into_parts();
     Ok(headers
         .into_iter()

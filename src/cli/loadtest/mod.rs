@@ -143,7 +143,10 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     // Whatever can be refused is refused before anything starts.
     let formats = write::formats(&args.report)?;
-    authorize::headers(&args.header)?;
+    let headers = authorize::headers(&args.header)?;
+    for (flag, given) in [("--sigv4", args.sigv4), ("--bearer-from", args.bearer_from.is_some())] {
+        authorize::refuse_two(flag, given, &headers)?;
+    }
     let before = args.baseline.as_deref().map(write::read_baseline).transpose()?;
     let aim = aim::Aim::take(args, context)?;
     let stop = StopFlag::new();

@@ -82,9 +82,10 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let target = Target::parse(url)?;
     let requests = requests(args, context, aim, &target)?;
-    let authorize = aim.signer.as_ref().map(|signer| {
-        Signing::new(signer, &target, &requests, context.console, crate::cli::now)
-    });
+    let authorize = aim
+        .signer
+        .as_ref()
+        .map(|signer| Signing::new(signer, &target, &requests, context.console, crate::cli::now));
     let connections = connections(args, aim);
     let mut plan = Plan::new(target, requests, pace(args, connections, rate_rps)?);
     plan.connections_max = connections;
@@ -136,12 +137,8 @@ fn requests(
 ) -> Result<Vec<Request>, Failure> {
     let mut headers = authorize::headers(&args.header)?;
     if let Some(name) = &args.bearer_from {
-        authorize::refuse_two("--bearer-from", &headers)?;
         let token = authorize::secret_from("--bearer-from", name, context)?;
         add_secret(&mut headers, "authorization", "Bearer ", &token);
-    }
-    if args.sigv4 {
-        authorize::refuse_two("--sigv4", &headers)?;
     }
     let request = |payload: &super::requests::Payload| {
         let mut headers = headers.clone();

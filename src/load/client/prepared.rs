@@ -228,7 +228,9 @@ mod tests {
     #[test]
     fn http1_requests_are_whole_and_carry_their_key() {
         let prepared = Prepared::new(&plan(HttpVersion::Http1)).unwrap();
-        let text = |variant| String::from_utf8(prepared.http1_parts(variant, &Proofs::none()).concat()).unwrap();
+        let text = |variant| {
+            String::from_utf8(prepared.http1_parts(variant, &Proofs::none()).concat()).unwrap()
+        };
         let agent = USER_AGENT;
         assert_eq!(
             text(prepared.variant(0, 1)),
@@ -270,7 +272,9 @@ mod tests {
         let prepared = Prepared::new(&plan).unwrap();
         assert_eq!(prepared.variant(1, 0), 1);
         assert!(
-            !String::from_utf8(prepared.http1_parts(1, &Proofs::none()).concat()).unwrap().contains("x-api-key")
+            !String::from_utf8(prepared.http1_parts(1, &Proofs::none()).concat())
+                .unwrap()
+                .contains("x-api-key")
         );
     }
 }
