@@ -3,4 +3,5 @@
 //! This folder alone names `aws_*` crates. Credentials, profiles and endpoint overrides are the
 //! SDK's own business: it finds them as every other AWS tool does.
 
+pub mod credentials;
 pub mod ecr;

@@ -7,6 +7,7 @@
 //! A file with `Args` (its doc comments are the help) and `run(args, context)`, a variant in
 //! `Command`, an arm in `dispatch`, and `UPDATE_GOLDEN=1 cargo test` to bring `docs/cli.md` along.
 
+mod authorize;
 mod completions;
 mod deploy;
 mod doctor;
@@ -16,12 +17,14 @@ mod infer;
 mod init;
 mod input;
 mod inspect;
+mod invoke;
 mod loadtest;
 mod local;
 mod package;
 mod promote;
 mod prune;
 mod reference;
+mod request_form;
 mod rollback;
 mod serve;
 mod signals;
@@ -103,6 +106,7 @@ enum Command {
     Init(init::Args),
     Inspect(inspect::Args),
     Infer(infer::Args),
+    Invoke(invoke::Args),
     Package(Box<package::Args>),
     Serve(Box<serve::Args>),
     Loadtest(Box<loadtest::Args>),
@@ -158,6 +162,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Init(args) => init::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Infer(args) => infer::run(&args, context),
+        Command::Invoke(args) => invoke::run(&args, context),
         Command::Package(args) => package::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Loadtest(args) => loadtest::run(&args, context),

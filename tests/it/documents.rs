@@ -128,10 +128,7 @@ fn serve_follows_its_schema_and_ends_well_when_interrupted() {
 #[test]
 fn flags_that_are_to_come_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    for (arguments, hint) in [
-        ("loadtest m.onnx --rps 1 --sigv4", "the targets on AWS"),
-        ("loadtest m.onnx --rps 1 --workers ecs:2", "the targets on AWS"),
-    ] {
+    for (arguments, hint) in [("loadtest m.onnx --rps 1 --workers ecs:2", "the targets on AWS")] {
         let output = gwtf(folder.path()).args(arguments.split(' ')).output().unwrap();
         let text = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{arguments}: {text}");

@@ -40,6 +40,8 @@ mod runtime_program;
 mod sandbox;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
+/// Signed requests, verified by botocore.
+mod sigv4;
 /// Fixture paths, a clean folder, the program.
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod support;

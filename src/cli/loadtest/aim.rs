@@ -3,12 +3,13 @@
 use super::backing::Backing;
 use super::requests::{self, Payload};
 use super::{Args, Context};
+use crate::cli::authorize::{self, Signer};
 use crate::cli::local::{self, Front, Hosted, LocalUpstream, Overrides, Room, contract};
 use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::plan::{CONNECTIONS_MAX, Plan};
 use crate::serve::http::HostOptions;
-use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
+use crate::spec::{ApiKey, Auth, Gateway, Throttle};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,7 +31,10 @@ pub(super) struct Aim {
     pub(super) account_throttle: Option<Throttle>,
     /// The function's most sandboxes.
     pub(super) reserved_concurrency: Option<u32>,
-    keys: Vec<ApiKey>,
+    /// Keys with values.
+    pub(super) keys: Vec<ApiKey>,
+    /// What signs the requests.
+    pub(super) signer: Option<Arc<Signer>>,
 }
 
 enum Place {
@@ -72,6 +76,7 @@ impl Aim {
         let Some(url) = &args.url else {
             return Self::at_local(args, context, &settings, keys);
         };
+        let signer = at_url(args, url, &settings, context)?;
         let (payloads, payload_text) = match args.payload.as_slice() {
             [] => {
                 context.console.talk("no --payload: sending GET requests without a body");
@@ -85,11 +90,12 @@ impl Aim {
             payloads,
             payload_text,
             served: None,
-            auth: args.bearer_from.as_ref().map(|_| "bearer".to_owned()),
+            auth: shown_auth(args).map(str::to_owned),
             throttle: None,
             account_throttle: None,
             reserved_concurrency: None,
             keys,
+            signer,
         })
     }
 
@@ -143,6 +149,7 @@ impl Aim {
             account_throttle: Some(contract.account_throttle),
             reserved_concurrency: backing.reserved_concurrency(),
             keys,
+            signer: signer(args, "", settings, context)?,
             place: Place::Local(Box::new(LocalPlace {
                 backing,
                 contract,
@@ -213,11 +220,6 @@ impl Aim {
         }
     }
 
-    /// The value of the key of this name.
-    pub(super) fn key(&self, name: &str) -> Option<&Secret> {
-        self.keys.iter().find(|key| key.name == name).map(|key| &key.value)
-    }
-
     /// The target as reports name it: an endpoint of our own had a port for this run only.
     pub(super) fn shown_url(&self, plan: &Plan) -> String {
         match &self.place {
@@ -242,6 +244,44 @@ impl Running {
         if let Self::Local(_, hosted) = self {
             hosted.stop();
         }
+    }
+}
+
+/// Who signs requests to a URL, if somebody is to; no credential goes there in clear.
+fn at_url(
+    args: &Args,
+    url: &str,
+    settings: &crate::config::Settings,
+    context: &Context,
+) -> Result<Option<Arc<Signer>>, Failure> {
+    let headers = authorize::headers(&args.header)?;
+    let url = authorize::parse_url(url)?;
+    let named = match args {
+        Args { sigv4: true, .. } => Some("the signature"),
+        Args { bearer_from: Some(_), .. } => Some("the bearer token"),
+        Args { key, .. } if !key.is_empty() => Some("the API key"),
+        _ => None,
+    };
+    authorize::refuse_in_clear(&url, named, &headers)?;
+    signer(args, &authorize::host_of(&url, &headers), settings, context)
+}
+
+fn signer(
+    args: &Args,
+    host: &str,
+    settings: &crate::config::Settings,
+    context: &Context,
+) -> Result<Option<Arc<Signer>>, Failure> {
+    let found = args.sigv4.then(|| Signer::find(host, settings, context));
+    Ok(found.transpose()?.map(Arc::new))
+}
+
+/// How requests to a URL prove who sends them, for a reader.
+fn shown_auth(args: &Args) -> Option<&'static str> {
+    match args {
+        Args { sigv4: true, .. } => Some("sigv4"),
+        Args { bearer_from: Some(_), .. } => Some("bearer"),
+        _ => None,
     }
 }
 

@@ -1,0 +1,245 @@
+//! `gwtf invoke`: one request to the endpoint, with the credentials that it asks for.
+
+mod meaning;
+mod send;
+
+use super::request_form::{self, add_missing, add_secret};
+use super::{Context, TargetArgs, authorize, cannot_print, input};
+use crate::config::{Auth, Settings, Target};
+use crate::error::{Exit, Failure};
+use crate::identity::sigv4::BodyHash;
+use crate::load;
+use crate::spec::Secret;
+use crate::spec::limits::PAYLOAD_BYTES_MAX;
+use send::{Reply, Shipment};
+use std::path::PathBuf;
+use std::time::Duration;
+use url::Url;
+
+/// Where `gwtf serve` listens unless told otherwise.
+const LOCAL_ORIGIN: &str = "http://127.0.0.1:3000";
+
+/// Send one request to the endpoint
+///
+/// The reply's body goes to stdout byte for byte; its status, the version that answered and the
+/// request's id go to stderr. A body from 200 to 299 ends with 0, any other status with 1, no reply
+/// with 3. The request's content type follows from its bytes, as with `infer`: JSON, npy, or Open
+/// Inference JSON followed by binary tensors.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  gwtf invoke --input request.json
+  gwtf invoke --input request.json --version v2
+  gwtf invoke --input array.npy --url https://ID.execute-api.eu-west-1.amazonaws.com/prod/predict \\
+    --sigv4
+  gwtf invoke --input request.json --bearer-from TOKEN --path v2/models/iris/infer")]
+pub(super) struct Args {
+    /// The request; `-` reads stdin
+    #[arg(long, value_name = "FILE|-")]
+    input: PathBuf,
+    /// The version asked, whichever is live
+    #[arg(long, value_name = "V")]
+    version: Option<crate::release::Version>,
+    #[command(flatten)]
+    target: TargetArgs,
+    /// Any endpoint's URL: the whole one, or with --path or --version that of its stage
+    #[arg(long, value_name = "URL", conflicts_with = "target")]
+    url: Option<String>,
+    /// The route behind the stage [default: predict]
+    #[arg(long, value_name = "ROUTE", conflicts_with = "version")]
+    path: Option<String>,
+    /// Sign the request (SigV4) as the caller that the AWS chain finds [default: what the auth of a
+    /// deployed endpoint asks for]
+    #[arg(long)]
+    sigv4: bool,
+    /// Send the API key of this name: gwtf.toml's local one or the variable GWTF_KEY_NAME
+    #[arg(long, value_name = "NAME")]
+    key: Option<String>,
+    /// Send the API key in this environment variable
+    #[arg(long, value_name = "ENV", conflicts_with = "key")]
+    key_from: Option<String>,
+    /// Send the bearer token in this environment variable
+    #[arg(long, value_name = "ENV", conflicts_with = "sigv4")]
+    bearer_from: Option<String>,
+    /// A header to send
+    #[arg(long, value_name = "K: V")]
+    header: Vec<String>,
+    /// How long the whole reply may take
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = load::duration::parse)]
+    timeout: Duration,
+    /// A CA certificate to trust beside the system's, PEM
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
+}
+
+/// What is called.
+struct Aim {
+    url: Url,
+    /// Whether it is the endpoint of gwtf.toml, in AWS.
+    is_deployed: bool,
+}
+
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let settings = context.settings(args.target.target)?;
+    let aim = Aim::take(args, &settings)?;
+    let mut headers = authorize::headers(&args.header)?;
+    let credentials = Shown::take(args, &settings, &aim, &headers, context)?;
+    authorize::refuse_in_clear(&aim.url, credentials.name(), &headers)?;
+    let body = read(args)?;
+    add_missing(&mut headers, request_form::headers(&body));
+    if let Some(key) = &credentials.key {
+        add_secret(&mut headers, "x-api-key", "", key);
+    }
+    if let Some(token) = &credentials.bearer {
+        add_secret(&mut headers, "authorization", "Bearer ", token);
+    }
+    if credentials.signs {
+        let host = authorize::host_of(&aim.url, &headers);
+        let signer = authorize::Signer::find(&host, &settings, context)?;
+        let hash = BodyHash::of(&body);
+        let signature = signer.sign(&aim.url, "POST", &headers, &hash, super::now())?;
+        for (name, value) in &signature {
+            add_secret(&mut headers, name, "", value);
+        }
+    }
+    let cacert = args.cacert.as_deref().map(input::read_cacert).transpose()?;
+    let shipment = Shipment { url: aim.url.clone(), headers, body, timeout: args.timeout, cacert };
+    let reply = send::send(shipment)?;
+    tell(&reply, &aim.url, &credentials, context)
+}
+
+/// Prints a reply, or says what a refusal means.
+fn tell(reply: &Reply, url: &Url, shown: &Shown, context: &Context) -> Result<Exit, Failure> {
+    if !reply.status.is_success() {
+        let text = format!("{}: {}", send::shown(url), reply.refusal());
+        let failure = Failure::new(Exit::Verdict, text);
+        return Err(match meaning::hint(reply, &shown.proof()) {
+            Some(hint) => failure.with_hint(hint),
+            None => failure,
+        });
+    }
+    context.console.talk(&reply.summary());
+    context.console.data(&reply.body).map_err(cannot_print)?;
+    Ok(Exit::Done)
+}
+
+impl Aim {
+    fn take(args: &Args, settings: &Settings) -> Result<Self, Failure> {
+        let route = match (&args.version, &args.path) {
+            (Some(version), _) => Some(format!("{version}/predict")),
+            (None, path) => path.clone(),
+        };
+        if let Some(url) = &args.url {
+            let mut url = authorize::parse_url(url)?;
+            if let Some(route) = &route {
+                append(&mut url, route)?;
+            }
+            return Ok(Self { url, is_deployed: false });
+        }
+        let (mut url, is_deployed) = match settings.target {
+            Some(target @ (Target::Lambda | Target::Ecs)) => {
+                (deployed_url(settings, target)?, true)
+            }
+            Some(Target::Local) | None => {
+                (authorize::parse_url(&format!("{LOCAL_ORIGIN}/{}", settings.stage))?, false)
+            }
+        };
+        append(&mut url, route.as_deref().unwrap_or("predict"))?;
+        Ok(Self { url, is_deployed })
+    }
+}
+
+/// The URL of the stage of the endpoint that gwtf.toml describes, in AWS.
+fn deployed_url(_settings: &Settings, target: Target) -> Result<Url, Failure> {
+    let text = format!(
+        "target `{}`: the URL of a deployed endpoint is not looked up by gwtf {}",
+        target.name(),
+        env!("CARGO_PKG_VERSION")
+    );
+    Err(Failure::new(Exit::Refused, text)
+        .with_hint("name it with --url, or call this machine's with --target local"))
+}
+
+/// Adds a route to a stage's URL; the route may bring a query along.
+fn append(url: &mut Url, route: &str) -> Result<(), Failure> {
+    let (path, query) = match route.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (route, None),
+    };
+    let whole = format!("{}/{}", url.path().trim_end_matches('/'), path.trim_start_matches('/'));
+    url.set_path(&whole);
+    if query.is_some() {
+        url.set_query(query);
+    }
+    if path.chars().any(char::is_control) {
+        return Err(Failure::new(Exit::Refused, "--path: a control character in it")
+            .with_hint("write the route as it is in a URL, for instance v2/models/iris/infer"));
+    }
+    Ok(())
+}
+
+/// The credentials that a request shows.
+struct Shown {
+    signs: bool,
+    key: Option<Secret>,
+    bearer: Option<Secret>,
+    /// A header of the command line proves who calls.
+    has_own: bool,
+}
+
+impl Shown {
+    fn take(
+        args: &Args,
+        settings: &Settings,
+        aim: &Aim,
+        headers: &[(String, String)],
+        context: &Context,
+    ) -> Result<Self, Failure> {
+        let key = match (&args.key, &args.key_from) {
+            (Some(name), _) => Some(authorize::named_key(name, settings, context)?),
+            (None, Some(variable)) => {
+                Some(authorize::secret_from("--key-from", variable, context)?)
+            }
+            (None, None) => None,
+        };
+        let bearer = args.bearer_from.as_ref();
+        let bearer = bearer
+            .map(|name| authorize::secret_from("--bearer-from", name, context))
+            .transpose()?;
+        let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        // An endpoint of ours whose configuration names no auth wants signatures.
+        let wants = matches!(settings.file.gateway.auth, None | Some(Auth::Iam));
+        let signs = args.sigv4 || aim.is_deployed && wants && bearer.is_none() && !has_own;
+        authorize::refuse_two("--sigv4", signs, headers)?;
+        authorize::refuse_two("--bearer-from", bearer.is_some(), headers)?;
+        Ok(Self { signs, key, bearer, has_own })
+    }
+
+    /// What is shown, for a refusal to show it in clear.
+    fn name(&self) -> Option<&'static str> {
+        match self {
+            Self { signs: true, .. } => Some("the signature"),
+            Self { bearer: Some(_), .. } => Some("the bearer token"),
+            Self { key: Some(_), .. } => Some("the API key"),
+            _ => None,
+        }
+    }
+
+    fn proof(&self) -> meaning::Proof {
+        meaning::Proof {
+            signed: self.signs,
+            token: self.bearer.is_some() || self.has_own,
+            key: self.key.is_some(),
+        }
+    }
+}
+
+/// The request's body, if it is not too long for API Gateway.
+fn read(args: &Args) -> Result<Vec<u8>, Failure> {
+    input::read_file_or_stdin("input", &args.input, PAYLOAD_BYTES_MAX).map_err(|failure| {
+        match failure.message.contains(": more than ") {
+            true => failure.with_hint("API Gateway takes a body of 10 MB at most; send fewer rows"),
+            false => failure,
+        }
+    })
+}
