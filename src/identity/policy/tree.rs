@@ -15,8 +15,8 @@ pub(super) enum Tree {
     Null,
     /// A string, or a number or truth value as it would be quoted.
     Text(String),
-    List(Vec<Tree>),
-    Object(Vec<(String, Tree)>),
+    List(Vec<Self>),
+    Object(Vec<(String, Self)>),
 }
 
 /// Reads one value and nothing after it.
@@ -73,7 +73,9 @@ impl<'de> Visitor<'de> for Seed {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Tree, E> {
-        Ok(Tree::Text(value.to_string()))
+        // Very large and small ones would be written out with hundreds of zeros.
+        let plain = value == 0.0 || (1e-5..1e16).contains(&value.abs());
+        Ok(Tree::Text(if plain { value.to_string() } else { format!("{value:e}") }))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Tree, E> {

@@ -11,9 +11,17 @@ fn statement(inside: &str) -> String {
     format!(r#"{{"Version":"2012-10-17","Statement":[{{{inside}}}]}}"#)
 }
 
+fn assert_refused(table: &[(&str, &str)]) {
+    for (json, cause) in table {
+        let refusal = refusal(json);
+        assert!(refusal.starts_with("policy document"), "{refusal}");
+        assert!(refusal.contains(cause), "{json}: {refusal}");
+    }
+}
+
 #[test]
-fn what_is_refused_and_where() {
-    let table = [
+fn no_documents() {
+    assert_refused(&[
         ("", "EOF"),
         ("[]", "document: is not an object"),
         ("{}", "has no `Statement`"),
@@ -23,127 +31,97 @@ fn what_is_refused_and_where() {
         (r#"{"Statement":[],"Statements":[]}"#, "key `Statements`: not part"),
         (r#"{"Statement":["x"]}"#, "Statement[0]: is not an object"),
         (r#"{"Statement":[[[[[[[[[]]]]]]]]]}"#, "more than 8 levels"),
-        (&statement(r#""Action":"*","Resource":"*""#), "Statement[0]: has no `Effect`"),
+    ]);
+    let deny = r#"{"Sid":"A","Effect":"Deny","Action":"*","Resource":"*"}"#;
+    let twice = format!(r#"{{"Statement":[{deny},{deny}]}}"#);
+    assert_refused(&[(&twice, "Statement[1]: second `Sid` `A`")]);
+}
+
+#[test]
+fn no_statements() {
+    let table = [
+        (r#""Action":"*","Resource":"*""#, "Statement[0]: has no `Effect`"),
+        (r#""Effect":"allow","Action":"*","Resource":"*""#, "`allow` is neither Allow nor Deny"),
+        (r#""Effect":"Allow","Resource":"*""#, "has neither `Action` nor `NotAction`"),
+        (r#""Effect":"Allow","Action":"*""#, "has neither `Resource` nor `NotResource`"),
         (
-            &statement(r#""Effect":"allow","Action":"*","Resource":"*""#),
-            "`allow` is neither Allow nor Deny",
-        ),
-        (&statement(r#""Effect":"Allow","Resource":"*""#), "has neither `Action` nor `NotAction`"),
-        (
-            &statement(r#""Effect":"Allow","Action":"*""#),
-            "has neither `Resource` nor `NotResource`",
-        ),
-        (
-            &statement(r#""Effect":"Allow","Action":"*","NotAction":"s3:*","Resource":"*""#),
+            r#""Effect":"Allow","Action":"*","NotAction":"s3:*","Resource":"*""#,
             "both `Action` and `NotAction`",
         ),
         (
-            &statement(r#""Effect":"Allow","Action":"*","Resource":"*","NotResource":"*""#),
+            r#""Effect":"Allow","Action":"*","Resource":"*","NotResource":"*""#,
             "both `Resource` and `NotResource`",
         ),
         (
-            &statement(r#""Effect":"Allow","NotAction":[],"Resource":"*""#),
+            r#""Effect":"Allow","NotAction":[],"Resource":"*""#,
             "Statement[0].NotAction: excludes nothing",
         ),
         (
-            &statement(r#""Effect":"Allow","Action":"GetItem","Resource":"*""#),
+            r#""Effect":"Allow","Action":"GetItem","Resource":"*""#,
             "action `GetItem` is not `service:action`",
         ),
         (
-            &statement(r#""Effect":"Allow","Action":["s3:*",null],"Resource":"*""#),
+            r#""Effect":"Allow","Action":["s3:*",null],"Resource":"*""#,
             "Statement[0].Action: is not a string",
         ),
+        (r#""Effect":"Allow","Action":"*","Resource":"*","Resource":"x""#, "key `Resource` twice"),
         (
-            &statement(r#""Effect":"Allow","Action":"*","Resource":"*","Resource":"x""#),
-            "key `Resource` twice",
-        ),
-        (
-            &statement(r#""Effect":"Allow","Action":"*","Resource":"*","Conditions":{}"#),
+            r#""Effect":"Allow","Action":"*","Resource":"*","Conditions":{}"#,
             "key `Conditions` is not part of a statement",
         ),
+        (r#""Effect":"Allow","Action":"*","Resource":"*","Principal":"me""#, "`me` names nobody"),
+        (r#""Effect":"Allow","Action":"*","NotPrincipal":"*""#, "`*` names nobody"),
+        (r#""Effect":"Allow","Action":"*","Principal":{"aws":"*"}"#, "`aws` is not a kind of"),
         (
-            &statement(r#""Effect":"Allow","Action":"*","Resource":"*","Principal":"me""#),
-            "`me` names nobody",
-        ),
-        (&statement(r#""Effect":"Allow","Action":"*","NotPrincipal":"*""#), "`*` names nobody"),
-        (
-            &statement(r#""Effect":"Allow","Action":"*","Principal":{"aws":"*"}"#),
-            "`aws` is not a kind of principal",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Principal":"*","NotPrincipal":{"AWS":"1"}"#,
-            ),
+            r#""Effect":"Allow","Action":"*","Principal":"*","NotPrincipal":{"AWS":"1"}"#,
             "both `Principal` and",
         ),
+    ];
+    for (inside, cause) in table {
+        assert_refused(&[(&statement(inside), cause)]);
+    }
+}
+
+#[test]
+fn no_conditions() {
+    let table = [
+        ("[]", "Statement[0].Condition: is not an object"),
         (
-            &statement(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":[]"#),
-            "Statement[0].Condition: is not an object",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEqual":{"k":"v"}}"#,
-            ),
+            r#"{"StringEqual":{"k":"v"}}"#,
             "Statement[0].Condition: no condition operator `StringEqual`",
         ),
+        (r#"{"NullIfExists":{"k":"true"}}"#, "no condition operator `NullIfExists`"),
+        (r#"{"ForSomeValues:Bool":{"k":"true"}}"#, "no condition operator"),
+        (r#"{"stringequals":{"k":"v"}}"#, "no condition operator"),
         (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"NullIfExists":{"k":"true"}}"#,
-            ),
-            "no condition operator `NullIfExists`",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"ForSomeValues:Bool":{"k":"true"}}"#,
-            ),
-            "no condition operator",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"IpAddress":{"k":"10.0.0.0/33"}}"#,
-            ),
+            r#"{"IpAddress":{"k":"10.0.0.0/33"}}"#,
             "Statement[0].Condition.IpAddress.k: `10.0.0.0/33` is not an address",
         ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"NumericEquals":{"k":"nan"}}"#,
-            ),
-            "`nan` is not a number",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"DateEquals":{"k":"yesterday"}}"#,
-            ),
-            "`yesterday` is not an ISO 8601 date",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"k":"yes"}}"#,
-            ),
-            "`yes` is not `true` or `false`",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"BinaryEquals":{"k":"%"}}"#,
-            ),
-            "`%` is not base64",
-        ),
-        (
-            &statement(
-                r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"Bool":{"a:K":"true","A:k":"true"}}"#,
-            ),
-            "stands twice",
-        ),
-        (
-            r#"{"Statement":[{"Sid":"A","Effect":"Deny","Action":"*","Resource":"*"},{"Sid":"A","Effect":"Deny","Action":"*","Resource":"*"}]}"#,
-            "Statement[1]: second `Sid` `A`",
-        ),
+        (r#"{"NumericEquals":{"k":"nan"}}"#, "`nan` is not a number"),
+        (r#"{"DateEquals":{"k":"yesterday"}}"#, "`yesterday` is not an ISO 8601 date"),
+        (r#"{"Bool":{"k":"yes"}}"#, "`yes` is not `true` or `false`"),
+        (r#"{"Null":{"k":"maybe"}}"#, "`maybe` is not `true` or `false`"),
+        (r#"{"BinaryEquals":{"k":"%"}}"#, "`%` is not base64"),
+        (r#"{"Bool":{"a:K":"true","A:k":"true"}}"#, "stands twice"),
+        (r#"{"StringEquals":{"k":{"v":"w"}}}"#, "Condition.StringEquals.k: is not a string"),
     ];
-    for (json, cause) in table {
-        let refusal = refusal(json);
-        assert!(refusal.starts_with("policy document"), "{refusal}");
-        assert!(refusal.contains(cause), "{json}: {refusal}");
+    for (condition, cause) in table {
+        let inside =
+            format!(r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{condition}"#);
+        assert_refused(&[(&statement(&inside), cause)]);
     }
+}
+
+/// Numbers and truth values need no quotes.
+#[test]
+fn bare_condition_values() {
+    let json = statement(
+        r#""Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"k":[true,7,-1,0.5,1e300]}}"#,
+    );
+    assert_eq!(
+        document(&json).statements[0].conditions[0].values,
+        ["true", "7", "-1", "0.5", "1e300"]
+    );
 }
 
 #[test]
