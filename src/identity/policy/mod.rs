@@ -13,8 +13,10 @@ mod condition;
 mod evaluate;
 mod glob;
 mod minimal;
+mod narrow;
 mod operator;
 mod parse;
+mod principal;
 mod render;
 mod statement;
 #[cfg(test)]
@@ -23,15 +25,14 @@ mod tree;
 mod value;
 mod variable;
 
-pub use evaluate::{
-    Accounts, Caller, Context, Decision, Ground, Layer, Policies, Request, evaluate,
-};
+pub use evaluate::{Accounts, Context, Decision, Ground, Layer, Policies, Request, evaluate};
 pub use minimal::{
     Call, Change, LoosePair, Mutation, Superfluous, Unallowed, loose_pairs, minimal, mutations,
     sufficient,
 };
 pub use operator::{Compare, Operator, Order, Set, Test};
 pub use parse::parse;
+pub use principal::Caller;
 pub use statement::{
     Condition, Document, Effect, PrincipalKind, Principals, Statement, Version, Which,
 };
