@@ -173,6 +173,9 @@ fn wildcards_keep_what_names_have_in_common() {
     assert_eq!(found("*"), [complaint("gwtf-*-x", "*")]);
     assert_eq!(found("gwtf-*"), [complaint("gwtf-*-x", "gwtf-*")]);
     assert_eq!(found("gwtf-*-x"), [""; 0]);
+    // What begins and ends alike is not counted twice.
+    let calls = ["aa", "aaa"].map(|name| call("lambda:GetAlias", &function(name)));
+    assert_eq!(complaints(&pattern(&function("*")), None, &calls), [complaint("aa*", "*")]);
     // A generated part is needed whole, and nothing but it.
     let calls = [call("lambda:GetAlias", &function("gwtf-abc12")).varying("abc12")];
     let found = |name: &str| complaints(&pattern(&function(name)), None, &calls);
