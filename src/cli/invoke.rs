@@ -1,7 +1,7 @@
 //! `gwtf invoke`: one request to the endpoint, with the credentials that it asks for.
 
 mod meaning;
-mod send;
+pub(super) mod send;
 
 use super::request_form::{self, add_missing, add_secret};
 use super::{Context, TargetArgs, authorize, cannot_print, input};

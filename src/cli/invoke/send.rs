@@ -16,29 +16,29 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const REFUSAL_CHARS_MAX: usize = 2_000;
 
 /// A request with all its headers.
-pub(super) struct Shipment {
-    pub(super) url: Url,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-    pub(super) timeout: Duration,
+pub(in crate::cli) struct Shipment {
+    pub(in crate::cli) url: Url,
+    pub(in crate::cli) headers: Vec<(String, String)>,
+    pub(in crate::cli) body: Vec<u8>,
+    pub(in crate::cli) timeout: Duration,
     /// Certificates to trust beside the system's, PEM.
-    pub(super) cacert: Option<Vec<u8>>,
+    pub(in crate::cli) cacert: Option<Vec<u8>>,
 }
 
 /// What came back.
 #[derive(Debug)]
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-    pub(super) took: Duration,
+pub(in crate::cli) struct Reply {
+    pub(in crate::cli) status: StatusCode,
+    pub(in crate::cli) headers: HeaderMap,
+    pub(in crate::cli) body: Vec<u8>,
+    pub(in crate::cli) took: Duration,
 }
 
 /// Sends a request and takes the whole reply.
 ///
 /// # Errors
 /// Nothing answers in time, or what comes is no reply or too long.
-pub(super) fn send(shipment: Shipment) -> Result<Reply, Failure> {
+pub(in crate::cli) fn send(shipment: Shipment) -> Result<Reply, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         Failure::new(Exit::Machine, format!("the network cannot be used: {error}"))
@@ -127,7 +127,7 @@ fn header_map(headers: &[(String, String)]) -> Result<HeaderMap, Failure> {
 }
 
 /// A URL for people: what its query holds may be secret.
-pub(super) fn shown(url: &Url) -> String {
+pub(in crate::cli) fn shown(url: &Url) -> String {
     format!("`{}`", without_secrets(url.as_str()))
 }
 
@@ -149,12 +149,12 @@ fn unreachable(place: &str, error: reqwest::Error) -> Failure {
 
 impl Reply {
     /// A header's value, if it is text.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::cli) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 
     /// One line about a reply: status, time, version, request.
-    pub(super) fn summary(&self) -> String {
+    pub(in crate::cli) fn summary(&self) -> String {
         let mut parts = vec![format!("{} in {} ms", self.status, self.took.as_millis())];
         if let Some(version) = self.header("x-gwtf-model-version") {
             parts.push(format!("version {}", clean(version, 64)));
@@ -170,7 +170,7 @@ impl Reply {
     }
 
     /// What a refusal said: status, AWS's name for it, request, body.
-    pub(super) fn refusal(&self) -> String {
+    pub(in crate::cli) fn refusal(&self) -> String {
         let mut text = self.status.to_string();
         let named = self.header("x-amzn-errortype").map(|name| clean(name, 64));
         let id = self.header("x-amzn-requestid").map(|id| format!("request {}", clean(id, 64)));
