@@ -183,9 +183,7 @@ fn a_local_emu_ends_with_all_that_it_started() {
 fn running(folder: &str) -> Vec<std::path::PathBuf> {
     let processes = fs_err::read_dir("/proc").unwrap().map(|entry| entry.unwrap().path());
     processes
-        .filter(|path| {
-            fs_err::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
-        })
+        .filter(|path| fs_err::read_link(path.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder)))
         .collect()
 }
 

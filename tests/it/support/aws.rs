@@ -166,8 +166,8 @@ pub(crate) struct Announced {
 impl Announced {
     pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
-        let first = lines_of(child.stdout.take().unwrap()).recv_timeout(START_TIMEOUT);
-        let Ok(line) = first else {
+        let first = awaited_line(child.stdout.take().unwrap(), |_| true);
+        let Some(line) = first else {
             let _ = child.kill();
             panic!("{command:?} did not start: {}", child.wait().unwrap());
         };
@@ -184,16 +184,22 @@ impl Drop for Announced {
     }
 }
 
-/// The lines of an output, read to its end whether or not anybody listens.
-fn lines_of(output: impl std::io::Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
+/// The first line of an output that is wanted, within the time that any part may take to start.
+/// The rest is read whether or not anybody wants it, so that the program never waits.
+fn awaited_line(
+    output: impl std::io::Read + Send + 'static,
+    wanted: impl Fn(&str) -> bool + Send + 'static,
+) -> Option<String> {
+    let (sender, receiver) = mpsc::sync_channel(1);
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines() {
             let Ok(line) = line else { break };
-            let _ = sender.send(line);
+            if wanted(&line) {
+                let _ = sender.try_send(line);
+            }
         }
     });
-    receiver
+    receiver.recv_timeout(START_TIMEOUT).ok()
 }
 
 /// What a command printed that was given `input`, and must succeed.

@@ -1,10 +1,9 @@
 //! LocalEmu in a network namespace of its own, with the uploaded zips running as child processes.
 
-use super::{Call, Endpoint, Place, START_TIMEOUT, environment, lines_of};
+use super::{Call, Endpoint, Place, awaited_line, environment};
 use crate::support::variable;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 /// Alone in its namespace, it can have any.
 const PORT: u16 = 4566;
@@ -74,18 +73,11 @@ impl LocalEmu {
             .stderr(log.into_parts().0)
             .spawn()
             .unwrap();
-        let lines = lines_of(child.stdout.take().unwrap());
-        let deadline = Instant::now() + START_TIMEOUT;
-        loop {
-            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) if line == "Ready." => break,
-                Ok(_) => {}
-                Err(_) => {
-                    let _ = child.kill();
-                    let log = fs_err::read_to_string(folder.path().join("log")).unwrap_or_default();
-                    panic!("LocalEmu did not start: {}: {log}", child.wait().unwrap());
-                }
-            }
+        let ready = awaited_line(child.stdout.take().unwrap(), |line| line == "Ready.");
+        if ready.is_none() {
+            let _ = child.kill();
+            let log = fs_err::read_to_string(folder.path().join("log")).unwrap_or_default();
+            panic!("LocalEmu did not start: {}: {log}", child.wait().unwrap());
         }
         let place = Place::NamespaceOf { pid: child.id(), user };
         let endpoint = Endpoint { url: format!("http://127.0.0.1:{PORT}"), place };
