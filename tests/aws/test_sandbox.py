@@ -133,7 +133,7 @@ class SandboxCase(unittest.TestCase):
         running = threading.Thread(target=lambda: results.append(self.invoke(sandbox, timeout_s=30, do="hang")))
         running.start()
         with sandbox.api.changed:
-            self.assertTrue(sandbox.api.changed.wait_for(lambda: sandbox.api._taken, 20))
+            self.assertTrue(sandbox.api.changed.wait_for(lambda: sandbox.api._current is not None and sandbox.api._taken, 20))
         sandbox.stop()
         running.join(20)
         self.assertTrue(results[0][1])
