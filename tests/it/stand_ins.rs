@@ -165,6 +165,13 @@ fn local_emu_runs_two_versions_of_an_uploaded_zip_behind_an_api() {
 }
 
 #[test]
+fn local_emu_keeps_what_a_release_depends_on() {
+    let Some(emulator) = LocalEmu::start() else { return };
+    // The script asserts: snapshots, canaries, promotion, gateway responses, validation, keys, tags.
+    client(&emulator.endpoint, "check_localemu.py", &[]);
+}
+
+#[test]
 fn a_local_emu_ends_with_all_that_it_started() {
     let Some(emulator) = LocalEmu::start() else { return };
     let made: Value =

@@ -1,6 +1,6 @@
-//! LocalEmu in a network namespace of its own, with the uploaded zips running as child processes.
+//! LocalEmu, held closer to AWS (`tests/aws/localemu_server.py`), in a network namespace of its own, with the uploaded zips running as child processes.
 
-use super::{Call, Endpoint, Place, awaited_line, environment};
+use super::{Call, Endpoint, Place, awaited_line, environment, script};
 use crate::support::variable;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -55,8 +55,12 @@ impl LocalEmu {
         if user {
             command.arg("--map-root-user");
         }
-        command.args(["sh", "-c", "ip link set lo up && exec \"$0\" -m localemu.runtime.main"]);
-        command.arg(python).current_dir(folder.path()).env_clear();
+        command.args(["sh", "-c", "ip link set lo up && exec \"$0\" \"$1\""]);
+        command
+            .arg(python)
+            .arg(script("localemu_server.py"))
+            .current_dir(folder.path())
+            .env_clear();
         command
             .env("PATH", "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin")
             .env("HOME", folder.path())
