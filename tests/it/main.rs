@@ -42,6 +42,8 @@ mod sandbox;
 mod serve;
 /// Signed requests, verified by botocore.
 mod sigv4;
+/// What plays AWS in tests: moto, LocalEmu, faults, a recorder.
+mod stand_ins;
 /// Fixture paths, a clean folder, the program.
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod support;
