@@ -18,9 +18,13 @@ Prints `{"url": …}` once it listens. What moto itself drops, forgives or lacks
 
 import json
 import logging
+import os
 import re
 import time
 from urllib.parse import parse_qs, unquote
+
+# AWS's own managed policies, one of which the account's role for logs gets.
+os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
 import moto_apigateway
 import moto_lambda

@@ -54,7 +54,10 @@ fn zip(prepared: &Prepared, folder: &Path, session: &Session<'_>) -> Result<Arte
     let cannot_write = |error: std::io::Error| {
         Failure::new(Exit::Machine, format!("artefact `{}`: {error}", path.display()))
     };
-    let mut file = fs_err::File::create(&path).map_err(cannot_write)?;
+    // It is read again to be checked.
+    let mut options = fs_err::OpenOptions::new();
+    options.read(true).write(true).create_new(true);
+    let mut file = options.open(&path).map_err(cannot_write)?;
     write_zip(&prepared.entries, file.file_mut(), cache.as_ref())?.map_err(cannot_write)?;
     let size_bytes = file.metadata().map_err(cannot_write)?.len();
     let digest = digest_of(&path)?;

@@ -20,4 +20,3 @@ pub(super) use deploy::{DeployArgs, deploy, plan};
 pub(super) use ledger::{history, status};
 pub(super) use pointer::{promote, rollback};
 pub(super) use remove::{destroy, prune};
-pub(super) use session::Session;
