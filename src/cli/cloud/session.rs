@@ -117,7 +117,8 @@ impl<'a> Session<'a> {
 
     /// Waits, for polls.
     pub(super) fn sleep(&self, duration: Duration) {
-        self.block_on(tokio::time::sleep(duration));
+        // Made inside of the runtime, whose clock it needs.
+        self.block_on(async { tokio::time::sleep(duration).await });
     }
 
     pub(super) fn is_image(&self) -> bool {
