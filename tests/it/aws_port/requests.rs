@@ -2,13 +2,17 @@
 
 use super::scripted::{Asked, Reply, Scripted, reply};
 use super::{REGION, ask, made, perform, tags, text};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use gwtf::aws::Aws;
 use gwtf::plan::change::{
     Body, Change, Code, Condition, CreateFunction, FunctionSettings, PatchOperation,
 };
 use gwtf::plan::observed::LambdaAccount;
 use gwtf::plan::query::{Answer, Query};
+use gwtf::spec::limits::LAMBDA_ZIP_UPLOAD_BYTES_MAX;
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 const OWNER: &str = "111122223333";
@@ -285,4 +289,29 @@ async fn a_bucket_says_its_region_except_the_first() {
     assert!(body.contains("<LocationConstraint>eu-west-1</LocationConstraint>"), "{body}");
     let asked = sent(create("us-east-1"), reply(200, "", "")).await;
     assert_eq!(asked.body, b"");
+}
+
+/// The largest zip that Lambda takes in a request, and the same as an object.
+#[tokio::test]
+async fn large_bodies_arrive_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.zip");
+    let bytes = vec![7; usize::try_from(LAMBDA_ZIP_UPLOAD_BYTES_MAX).unwrap()];
+    fs_err::write(&path, &bytes).unwrap();
+    let sha256 = BASE64.encode(Sha256::digest(&bytes));
+    let code = Code::Zip { path: path.clone(), sha256: sha256.clone() };
+    let asked = sent(new_function(code), reply(201, "", r#"{"Version":"1"}"#)).await;
+    let (begins, ends) = (&asked.body[..256], &asked.body[asked.body.len() - 256..]);
+    let length = BASE64.encode([7; 3]).len() * bytes.len().div_ceil(3);
+    assert!(asked.body.len() > length, "{} bytes", asked.body.len());
+    assert!(begins.starts_with(b"{") && ends.ends_with(b"}"));
+    let change = Change::PutObject {
+        bucket: text("b"),
+        owner: text(OWNER),
+        key: text("k"),
+        body: Body::File { path, sha256 },
+        condition: None,
+    };
+    let asked = sent(change, reply(200, "", "")).await;
+    assert!(asked.body == bytes, "{} bytes", asked.body.len());
 }
