@@ -181,99 +181,102 @@ mod tests {
     use Failed::*;
     use Retry::{Never, Safe, Unknown};
 
+    /// Status, code, message, and what they mean.
+    const CASES: &[(u16, &str, &str, Failed, Retry)] = &[
+        (429, "TooManyRequestsException", "Too Many Requests", Throttled, Safe),
+        (400, "ThrottlingException", "Rate exceeded", Throttled, Safe),
+        (400, "Throttling", "", Throttled, Safe),
+        (400, "RequestLimitExceeded", "", Throttled, Safe),
+        (503, "SlowDown", "Please reduce your request rate.", Throttled, Safe),
+        (400, "Anything", "Rate exceeded", Throttled, Safe),
+        (429, "", "", Throttled, Safe),
+        (429, "LimitExceededException", "Maximum number of APIs", Quota, Never),
+        (409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount", Quota, Never),
+        (400, "CodeStorageExceededException", "", Quota, Never),
+        (
+            400,
+            "InvalidParameterValueException",
+            "Specified ReservedConcurrentExecutions for function decreases account's \
+                 UnreservedConcurrentExecution below its minimum value of [10].",
+            Quota,
+            Never,
+        ),
+        (
+            400,
+            "InvalidParameterValueException",
+            "The role defined for the function cannot be assumed by Lambda.",
+            NotReady,
+            Safe,
+        ),
+        (400, "InvalidParameterValueException", "bad memory", Invalid, Never),
+        (
+            400,
+            "BadRequestException",
+            "The role ARN does not have required permissions configured. Please grant trust \
+                 permission for API Gateway",
+            NotReady,
+            Safe,
+        ),
+        (400, "BadRequestException", "Invalid stage", Invalid, Never),
+        (
+            409,
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. An update is in progress for \
+                 resource: arn:aws:lambda:…",
+            NotReady,
+            Safe,
+        ),
+        (
+            409,
+            "ResourceConflictException",
+            "The operation cannot be performed at this time. The function is currently in the \
+                 following state: Pending",
+            NotReady,
+            Safe,
+        ),
+        (409, "ResourceConflictException", "Function already exist: f", Conflict, Never),
+        (409, "EntityAlreadyExists", "Role with name r already exists.", Conflict, Never),
+        (
+            409,
+            "ConflictException",
+            "Unable to complete operation due to concurrent modification. Please try again \
+                 later.",
+            NotReady,
+            Safe,
+        ),
+        (409, "ConflictException", "Stage already exists", Conflict, Never),
+        (400, "ResourceAlreadyExistsException", "", Conflict, Never),
+        (409, "BucketAlreadyOwnedByYou", "", Conflict, Never),
+        (412, "PreconditionFailed", "", Precondition, Never),
+        (412, "", "", Precondition, Never),
+        (409, "ConditionalRequestConflict", "", NotReady, Safe),
+        (409, "OperationAborted", "", NotReady, Safe),
+        (403, "ExpiredToken", "", Credentials, Never),
+        (403, "ExpiredTokenException", "", Credentials, Never),
+        (403, "InvalidClientTokenId", "", Credentials, Never),
+        (403, "UnrecognizedClientException", "", Credentials, Never),
+        (403, "InvalidSignatureException", "", Credentials, Never),
+        (403, "SignatureDoesNotMatch", "", Credentials, Never),
+        (403, "AccessDenied", "", Denied, Never),
+        (403, "AccessDeniedException", "", Denied, Never),
+        (403, "", "", Denied, Never),
+        (404, "NoSuchEntity", "", NotFound, Never),
+        (404, "NotFoundException", "", NotFound, Never),
+        (404, "RepositoryPolicyNotFoundException", "", NotFound, Never),
+        (404, "", "", Invalid, Never),
+        (404, "UnknownOperationException", "", Invalid, Never),
+        (500, "ServiceException", "", Server, Unknown),
+        (503, "ServiceUnavailable", "", Server, Unknown),
+        (502, "", "", Server, Unknown),
+        (400, "RequestTimeout", "", NoReply, Unknown),
+        (400, "MalformedPolicyDocument", "", Invalid, Never),
+    ];
+
     #[test]
     fn each_code_has_its_meaning() {
-        for (status, code, message, failed, retry) in [
-            (429, "TooManyRequestsException", "Too Many Requests", Throttled, Safe),
-            (400, "ThrottlingException", "Rate exceeded", Throttled, Safe),
-            (400, "Throttling", "", Throttled, Safe),
-            (400, "RequestLimitExceeded", "", Throttled, Safe),
-            (503, "SlowDown", "Please reduce your request rate.", Throttled, Safe),
-            (400, "Anything", "Rate exceeded", Throttled, Safe),
-            (429, "", "", Throttled, Safe),
-            (429, "LimitExceededException", "Maximum number of APIs", Quota, Never),
-            (409, "LimitExceeded", "Cannot exceed quota for RolesPerAccount", Quota, Never),
-            (400, "CodeStorageExceededException", "", Quota, Never),
-            (
-                400,
-                "InvalidParameterValueException",
-                "Specified ReservedConcurrentExecutions for function decreases account's \
-                 UnreservedConcurrentExecution below its minimum value of [10].",
-                Quota,
-                Never,
-            ),
-            (
-                400,
-                "InvalidParameterValueException",
-                "The role defined for the function cannot be assumed by Lambda.",
-                NotReady,
-                Safe,
-            ),
-            (400, "InvalidParameterValueException", "bad memory", Invalid, Never),
-            (
-                400,
-                "BadRequestException",
-                "The role ARN does not have required permissions configured. Please grant trust \
-                 permission for API Gateway",
-                NotReady,
-                Safe,
-            ),
-            (400, "BadRequestException", "Invalid stage", Invalid, Never),
-            (
-                409,
-                "ResourceConflictException",
-                "The operation cannot be performed at this time. An update is in progress for \
-                 resource: arn:aws:lambda:…",
-                NotReady,
-                Safe,
-            ),
-            (
-                409,
-                "ResourceConflictException",
-                "The operation cannot be performed at this time. The function is currently in the \
-                 following state: Pending",
-                NotReady,
-                Safe,
-            ),
-            (409, "ResourceConflictException", "Function already exist: f", Conflict, Never),
-            (409, "EntityAlreadyExists", "Role with name r already exists.", Conflict, Never),
-            (
-                409,
-                "ConflictException",
-                "Unable to complete operation due to concurrent modification. Please try again \
-                 later.",
-                NotReady,
-                Safe,
-            ),
-            (409, "ConflictException", "Stage already exists", Conflict, Never),
-            (400, "ResourceAlreadyExistsException", "", Conflict, Never),
-            (409, "BucketAlreadyOwnedByYou", "", Conflict, Never),
-            (412, "PreconditionFailed", "", Precondition, Never),
-            (412, "", "", Precondition, Never),
-            (409, "ConditionalRequestConflict", "", NotReady, Safe),
-            (409, "OperationAborted", "", NotReady, Safe),
-            (403, "ExpiredToken", "", Credentials, Never),
-            (403, "ExpiredTokenException", "", Credentials, Never),
-            (403, "InvalidClientTokenId", "", Credentials, Never),
-            (403, "UnrecognizedClientException", "", Credentials, Never),
-            (403, "InvalidSignatureException", "", Credentials, Never),
-            (403, "SignatureDoesNotMatch", "", Credentials, Never),
-            (403, "AccessDenied", "", Denied, Never),
-            (403, "AccessDeniedException", "", Denied, Never),
-            (403, "", "", Denied, Never),
-            (404, "NoSuchEntity", "", NotFound, Never),
-            (404, "NotFoundException", "", NotFound, Never),
-            (404, "RepositoryPolicyNotFoundException", "", NotFound, Never),
-            (404, "", "", Invalid, Never),
-            (404, "UnknownOperationException", "", Invalid, Never),
-            (500, "ServiceException", "", Server, Unknown),
-            (503, "ServiceUnavailable", "", Server, Unknown),
-            (502, "", "", Server, Unknown),
-            (400, "RequestTimeout", "", NoReply, Unknown),
-            (400, "MalformedPolicyDocument", "", Invalid, Never),
-        ] {
-            let judged = judge(status, code, message);
-            assert_eq!(judged, (failed, retry), "{status} {code}: {message}");
+        for (status, code, message, failed, retry) in CASES {
+            let judged = judge(*status, code, message);
+            assert_eq!(judged, (*failed, *retry), "{status} {code}: {message}");
         }
     }
 }
