@@ -3,6 +3,7 @@
 mod meaning;
 pub(super) mod send;
 
+use super::cloud::{Deployed, deployed};
 use super::request_form::{self, add_missing, add_secret};
 use super::{Context, TargetArgs, authorize, cannot_print, input};
 use crate::config::{Auth, Settings, Target};
@@ -75,13 +76,13 @@ pub(super) struct Args {
 /// What is called.
 struct Aim {
     url: Url,
-    /// Whether it is the endpoint of gwtf.toml, in AWS.
-    is_deployed: bool,
+    /// The endpoint of gwtf.toml, in AWS, if it is that one.
+    deployed: Option<Deployed>,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(args.target.target)?;
-    let aim = Aim::take(args, &settings)?;
+    let aim = Aim::take(args, &settings, context)?;
     let mut headers = authorize::headers(&args.header)?;
     let credentials = Shown::take(args, &settings, &aim, &headers, context)?;
     authorize::refuse_in_clear(&aim.url, credentials.name(), &headers)?;
@@ -124,7 +125,7 @@ fn tell(reply: &Reply, url: &Url, shown: &Shown, context: &Context) -> Result<Ex
 }
 
 impl Aim {
-    fn take(args: &Args, settings: &Settings) -> Result<Self, Failure> {
+    fn take(args: &Args, settings: &Settings, context: &Context) -> Result<Self, Failure> {
         let route = match (&args.version, &args.path) {
             (Some(version), _) => Some(format!("{version}/predict")),
             (None, path) => path.clone(),
@@ -134,30 +135,22 @@ impl Aim {
             if let Some(route) = &route {
                 append(&mut url, route)?;
             }
-            return Ok(Self { url, is_deployed: false });
+            return Ok(Self { url, deployed: None });
         }
-        let (mut url, is_deployed) = match settings.target {
-            Some(target @ (Target::Lambda | Target::Ecs)) => {
-                (deployed_url(settings, target)?, true)
+        let deployed = match settings.target {
+            Some(Target::Lambda | Target::Ecs) => {
+                settings.release_target(&context.environment)?;
+                Some(deployed(settings, context)?)
             }
-            Some(Target::Local) | None => {
-                (authorize::parse_url(&format!("{LOCAL_ORIGIN}/{}", settings.stage))?, false)
-            }
+            Some(Target::Local) | None => None,
+        };
+        let mut url = match &deployed {
+            Some(deployed) => authorize::parse_url(&deployed.url)?,
+            None => authorize::parse_url(&format!("{LOCAL_ORIGIN}/{}", settings.stage))?,
         };
         append(&mut url, route.as_deref().unwrap_or("predict"))?;
-        Ok(Self { url, is_deployed })
+        Ok(Self { url, deployed })
     }
-}
-
-/// The URL of the stage of the endpoint that gwtf.toml describes, in AWS.
-fn deployed_url(_settings: &Settings, target: Target) -> Result<Url, Failure> {
-    let text = format!(
-        "target `{}`: the URL of a deployed endpoint is not looked up by gwtf {}",
-        target.name(),
-        env!("CARGO_PKG_VERSION")
-    );
-    Err(Failure::new(Exit::Refused, text)
-        .with_hint("name it with --url, or call this machine's with --target local"))
 }
 
 /// Adds a route to a stage's URL; the route may bring a query along.
@@ -196,11 +189,17 @@ impl Shown {
         context: &Context,
     ) -> Result<Self, Failure> {
         let key = match (&args.key, &args.key_from) {
-            (Some(name), _) => Some(authorize::named_key(name, settings, context)?),
+            (Some(name), _) => match &aim.deployed {
+                Some(deployed) => Some(authorize::key_value(name, &deployed.keys, context)?),
+                None => Some(authorize::named_key(name, settings, context)?),
+            },
             (None, Some(variable)) => {
                 Some(authorize::secret_from("--key-from", variable, context)?)
             }
-            (None, None) => None,
+            (None, None) => {
+                let keys = aim.deployed.iter().flat_map(|deployed| &deployed.keys);
+                keys.map(|key| key.value.clone()).next()
+            }
         };
         let bearer = args.bearer_from.as_ref();
         let bearer = bearer
@@ -209,7 +208,7 @@ impl Shown {
         let has_own = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
         // An endpoint of ours whose configuration names no auth wants signatures.
         let wants = matches!(settings.file.gateway.auth, None | Some(Auth::Iam));
-        let signs = args.sigv4 || aim.is_deployed && wants && bearer.is_none() && !has_own;
+        let signs = args.sigv4 || aim.deployed.is_some() && wants && bearer.is_none() && !has_own;
         authorize::refuse_two("--sigv4", signs, headers)?;
         authorize::refuse_two("--bearer-from", bearer.is_some(), headers)?;
         Ok(Self { signs, key, bearer, has_own })

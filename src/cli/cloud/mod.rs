@@ -7,6 +7,7 @@
 
 mod artefact;
 mod deploy;
+mod deployed;
 mod ledger;
 mod lock;
 mod pointer;
@@ -17,6 +18,7 @@ mod smoke;
 mod wanted;
 
 pub(super) use deploy::{DeployArgs, deploy, plan};
+pub(super) use deployed::{Deployed, deployed};
 pub(super) use ledger::{history, status};
 pub(super) use pointer::{promote, rollback};
 pub(super) use remove::{destroy, prune};

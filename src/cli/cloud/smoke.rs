@@ -6,13 +6,12 @@
 use super::super::authorize::{Signer, host_of, parse_url};
 use super::super::invoke::send::{Reply, Shipment, send};
 use super::super::request_form::{self, add_secret};
+use super::deployed::keys;
 use super::session::Session;
-use crate::apply::{Calls, Quiet};
 use crate::error::{Exit, Failure};
 use crate::identity::sigv4::BodyHash;
 use crate::model::payload::render_request;
 use crate::model::sample::{Options, sample_inputs};
-use crate::plan::query::{Answer, Query};
 use crate::plan::{Ledger, Observed};
 use crate::serve::MODEL_VERSION;
 use crate::spec::version::Version;
@@ -77,16 +76,8 @@ impl Session<'_> {
         if self.settings.cloud_auth()? != Auth::ApiKey {
             return Ok(Some(None));
         }
-        let usable = |key: &&crate::plan::observed::ApiKey| {
-            key.enabled && observed.usage_plans.iter().any(|plan| plan.key_ids.contains(&key.id))
-        };
-        let Some(key) = observed.api_keys.iter().find(usable) else { return Ok(None) };
-        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
-        let query = Query::GetApiKeyValue { api_key: key.id.clone() };
-        match self.block_on(calls.ask(&query))? {
-            Answer::Secret(value) => Ok(Some(Some(value))),
-            _ => Ok(None),
-        }
+        let first = keys(self, observed)?.into_iter().next();
+        Ok(first.map(|key| Some(key.value)))
     }
 
     fn with_signer(&self, asked: Asked) -> Result<Asked, Failure> {
