@@ -21,6 +21,7 @@ pub mod ledger;
 pub mod names;
 pub mod observed;
 mod pointer;
+pub mod preflight;
 mod prune;
 pub mod query;
 pub mod record;

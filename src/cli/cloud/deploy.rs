@@ -3,6 +3,7 @@
 use super::super::{Context, cannot_print, local};
 use super::artefact::{self, Made};
 use super::lock::Held;
+use super::preflight;
 use super::session::Session;
 use super::wanted::{Asked, wanted};
 use crate::config::{Settings, Unenforced};
@@ -212,6 +213,7 @@ fn plan_version(
         wanted.artefact = Some(bytes.artefact.clone());
         made = Some(bytes);
     }
+    preflight::check(session, &wanted, &observed)?;
     let plan = plan::deploy(&wanted, &observed)?;
     let ground = plan::ground(&session.names, &observed);
     Ok(Planned { wanted, observed, ground, plan, _made: made })

@@ -25,7 +25,6 @@ pub(super) struct Asked {
 /// What the settings and this version ask for; the artefact comes later, if it is needed.
 pub(super) fn wanted(session: &Session<'_>, asked: Asked) -> Result<Wanted, Failure> {
     let settings = session.settings;
-    let tracing = settings.file.observe.tracing.unwrap_or(false);
     Ok(Wanted {
         names: session.names.clone(),
         version: asked.version,
@@ -33,19 +32,18 @@ pub(super) fn wanted(session: &Session<'_>, asked: Asked) -> Result<Wanted, Fail
         signature: asked.signature,
         artefact: None,
         canary_percent: asked.canary_percent,
-        function: function(settings, tracing),
+        function: function(settings),
         gateway: gateway(settings)?,
-        role: role(session, tracing),
-        log_retention_days: Some(
-            settings.file.observe.log_retention_days.unwrap_or(LOG_RETENTION_DAYS_DEFAULT),
-        ),
+        role: role(session, tracing(settings)),
+        log_retention_days: Some(log_retention_days(settings)),
         allow_breaking: asked.allow_breaking,
         stamp: session.stamp(),
         lock_id: None,
     })
 }
 
-fn function(settings: &Settings, tracing: bool) -> FunctionWanted {
+/// The function as the settings have it.
+pub(super) fn function(settings: &Settings) -> FunctionWanted {
     let written = &settings.file.function;
     let timeout = settings.function.timeout;
     FunctionWanted {
@@ -57,11 +55,21 @@ fn function(settings: &Settings, tracing: bool) -> FunctionWanted {
         environment: BTreeMap::from([(TELEMETRY_VARIABLE.to_owned(), "1".to_owned())]),
         reserved_concurrency: settings.function.reserved_concurrency,
         provisioned_concurrency: written.provisioned_concurrency.unwrap_or(0),
-        tracing,
+        tracing: tracing(settings),
     }
 }
 
-fn gateway(settings: &Settings) -> Result<GatewayWanted, Failure> {
+fn tracing(settings: &Settings) -> bool {
+    settings.file.observe.tracing.unwrap_or(false)
+}
+
+/// Days that logs are kept.
+pub(super) fn log_retention_days(settings: &Settings) -> u32 {
+    settings.file.observe.log_retention_days.unwrap_or(LOG_RETENTION_DAYS_DEFAULT)
+}
+
+/// The API beyond routes and models, as the settings have it.
+pub(super) fn gateway(settings: &Settings) -> Result<GatewayWanted, Failure> {
     Ok(GatewayWanted {
         auth: settings.cloud_auth()?,
         throttle: settings.throttle,
