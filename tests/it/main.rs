@@ -12,6 +12,8 @@ mod gateway;
 mod host;
 /// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
 mod image;
+/// `invoke`: one request through the program.
+mod invoke;
 /// Artefacts in sandboxes behind the twin, through the program.
 mod lambda_target;
 /// The load tester against servers that behave badly on purpose.
