@@ -22,8 +22,8 @@ const LOCAL_ORIGIN: &str = "http://127.0.0.1:3000";
 /// Send one request to the endpoint
 ///
 /// The reply's body goes to stdout byte for byte; its status, the version that answered and the
-/// request's id go to stderr. A body from 200 to 299 ends with 0, any other status with 1, no reply
-/// with 3. The request's content type follows from its bytes, as with `infer`: JSON, npy, or Open
+/// request's id go to stderr. A status from 200 to 299 ends with 0, any other with 1, no reply with
+/// 3. The request's content type follows from its bytes, as with `infer`: JSON, npy, or Open
 /// Inference JSON followed by binary tensors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
