@@ -23,8 +23,8 @@ const LOCAL_ORIGIN: &str = "http://127.0.0.1:3000";
 /// Send one request to the endpoint
 ///
 /// The reply's body goes to stdout byte for byte; its status, the version that answered and the
-/// request's id go to stderr. A body from 200 to 299 ends with 0, any other status with 1, no reply
-/// with 3. The request's content type follows from its bytes, as with `infer`: JSON, npy, or Open
+/// request's id go to stderr. A status from 200 to 299 ends with 0, any other with 1, no reply with
+/// 3. The request's content type follows from its bytes, as with `infer`: JSON, npy, or Open
 /// Inference JSON followed by binary tensors.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -241,4 +241,58 @@ fn read(args: &Args) -> Result<Vec<u8>, Failure> {
             false => failure,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser as _;
+
+    #[derive(clap::Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn aim(line: &str, target: Option<Target>) -> Result<String, String> {
+        let words = ["invoke", "--input", "-"].into_iter().chain(line.split_whitespace());
+        let args = Line::try_parse_from(words).map_err(|error| error.to_string())?.args;
+        let environment = crate::config::Environment::new("/", [("HOME", "/")]);
+        let flags = crate::config::Flags { target, ..Default::default() };
+        let settings = Settings::load(&flags, &environment).unwrap();
+        let aim = Aim::take(&args, &settings).map_err(|failure| failure.message)?;
+        Ok(aim.url.to_string())
+    }
+
+    #[test]
+    fn the_url_is_the_one_given_or_that_of_this_machines_endpoint() {
+        const HOST: &str = "https://abc.execute-api.eu-west-1.amazonaws.com";
+        for (line, url) in [
+            ("", "http://127.0.0.1:3000/prod/predict".to_owned()),
+            ("--version v3", "http://127.0.0.1:3000/prod/v3/predict".to_owned()),
+            (
+                "--path /v2/models/a/infer",
+                "http://127.0.0.1:3000/prod/v2/models/a/infer".to_owned(),
+            ),
+            ("--path p?a=%20&b", "http://127.0.0.1:3000/prod/p?a=%20&b".to_owned()),
+            (&format!("--url {HOST}/prod/predict?x=1"), format!("{HOST}/prod/predict?x=1")),
+            (&format!("--url {HOST}/prod/ --version v3"), format!("{HOST}/prod/v3/predict")),
+            (&format!("--url {HOST}/prod --path a%2Fb/"), format!("{HOST}/prod/a%2Fb/")),
+        ] {
+            for target in [None, Some(Target::Local)] {
+                assert_eq!(aim(line, target), Ok(url.clone()), "{line}");
+            }
+        }
+        let refused = aim("", Some(Target::Lambda)).unwrap_err();
+        assert!(refused.starts_with("target `lambda`: "), "{refused}");
+        for line in [
+            "--url ftp://h/",
+            "--url http://u:hunter2@h/",
+            "--version v1 --path p",
+            "--path p\u{7f}",
+        ] {
+            let refused = aim(line, None).unwrap_err();
+            assert!(!refused.contains("hunter2"), "{refused}");
+        }
+    }
 }

@@ -16,6 +16,8 @@ mod host;
 mod image;
 /// `gwtf init`: gwtf.toml, sample requests, the workflow.
 mod init;
+/// `invoke`: one request through the program.
+mod invoke;
 /// Artefacts in sandboxes behind the twin, through the program.
 mod lambda_target;
 /// The load tester against servers that behave badly on purpose.

@@ -113,6 +113,48 @@ fn one_request_is_signed_whatever_its_path_query_and_body() {
     assert!(found.iter().all(Option::is_some), "{found:?}");
 }
 
+/// Whatever a URL may hold, raw or encoded, in a path and in a query.
+#[test]
+fn every_character_is_signed_as_another_signer_does() {
+    let raw = (0x21..0x7f_u8).filter(|byte| !b"#?%".contains(byte)).map(|byte| byte as char);
+    let raw = raw.map(String::from).collect::<Vec<_>>();
+    let encoded = (0..=255_u8).map(|byte| format!("%{byte:02X}"));
+    let encoded = encoded.chain((0x20..0x7f_u8).map(|byte| format!("%{byte:02x}")));
+    let path = |text: &String| format!("/prod/a{text}b/c");
+    let targets = raw.iter().map(path).chain(encoded.clone().map(|text| path(&text)));
+    // What is no UTF-8 is decoded by nobody alike.
+    let query = |text: &str| format!("/prod?n{text}=v{text}&b=1&a");
+    let is_text = |text: &String| u8::from_str_radix(&text[1..], 16).is_ok_and(|b| b < 0x80);
+    let in_query = raw.iter().filter(|text| !["&", "="].contains(&text.as_str()));
+    let in_query = in_query.map(|text| query(text));
+    let targets = targets.chain(in_query).chain(encoded.filter(is_text).map(|text| query(&text)));
+
+    let host = "abcde12345.execute-api.eu-west-1.amazonaws.com";
+    let credentials = Credentials {
+        access_key_id: "AKIDEXAMPLE".to_owned(),
+        secret_access_key: Secret::new(SECRET),
+        session_token: None,
+        expires_at: None,
+    };
+    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(NEW_YEAR_S);
+    let body = BodyHash::of(b"");
+    let (mut requests, mut refused) = (Vec::new(), String::new());
+    for target in targets {
+        let url = format!("https://{host}{target}");
+        let request = sigv4::Request { method: "GET", url: &url, headers: &[], body: &body };
+        let scope = Scope { region: "eu-west-1", service: EXECUTE_API };
+        let Ok(signed) = sigv4::sign(request, scope, &credentials, at) else {
+            refused.push_str(&target);
+            continue;
+        };
+        let signed = signed.into_iter().map(|(name, value)| (name, value.expose().to_owned()));
+        let headers = [("host".to_owned(), host.to_owned())].into_iter().chain(signed).collect();
+        requests.push(Recorded { method: "GET".to_owned(), target, headers, body: Vec::new() });
+    }
+    assert!(requests.len() > 600, "{refused}");
+    verify(&requests);
+}
+
 /// The headers that the person gives are signed with the rest when AWS reads them.
 #[test]
 fn own_headers_are_sent_and_awss_are_covered() {

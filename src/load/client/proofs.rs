@@ -89,3 +89,55 @@ fn of_http2(headers: &Headers) -> Result<Vec<(HeaderName, HeaderValue)>, Error> 
     };
     headers.iter().map(one).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::plan::{Pace, Request, Target};
+    use super::super::prepared::Prepared;
+    use super::*;
+    use bytes::Bytes;
+    use std::time::Duration;
+
+    fn plan(http_version: HttpVersion) -> Plan {
+        let request = |path: &str| Request {
+            method: "POST".into(),
+            path: path.into(),
+            headers: Vec::new(),
+            body: Bytes::from_static(b"{}"),
+        };
+        let target = Target::parse("http://h/").unwrap();
+        let pace = Pace::Closed { connections: 1, duration: Duration::from_secs(1) };
+        let requests = vec![request("/a"), request("/b")];
+        Plan { http_version, ..Plan::new(target, requests, pace) }
+    }
+
+    /// As a plan with an authorizer has it.
+    fn headers() -> [Headers; 2] {
+        ["secret-a", "secret-b"].map(|value| vec![("x-proof".to_owned(), value.to_owned())])
+    }
+
+    #[test]
+    fn each_request_carries_its_own_proof() {
+        let http1 = plan(HttpVersion::Http1);
+        let proofs = Proofs::new(&http1, &headers()).unwrap();
+        assert_eq!(proofs.lines(1), b"x-proof: secret-b\r\n");
+        assert_eq!((proofs.longest_bytes(), proofs.lines(2)), (19, &b""[..]));
+        assert_eq!(Proofs::none().lines(0), b"");
+
+        let http2 = plan(HttpVersion::Http2);
+        let proofs = Proofs::new(&http2, &headers()).unwrap();
+        let prepared = Prepared::new(&http2).unwrap();
+        let (head, _) = prepared.http2(prepared.variant(1, 0), &proofs);
+        assert_eq!(head.headers()["x-proof"], "secret-b");
+        let (head, _) = prepared.http2(prepared.variant(1, 0), &Proofs::none());
+        assert!(!head.headers().contains_key("x-proof"));
+    }
+
+    #[test]
+    fn proofs_are_not_printed() {
+        for version in [HttpVersion::Http1, HttpVersion::Http2] {
+            let shown = format!("{:?}", Proofs::new(&plan(version), &headers()).unwrap());
+            assert!(!shown.contains("secret"), "{shown}");
+        }
+    }
+}

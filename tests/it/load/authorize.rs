@@ -110,6 +110,54 @@ fn each_new_proof_is_sent_from_then_on() {
     assert_eq!(recording.outcomes.keys().collect::<Vec<_>>(), [&Outcome::Ok]);
 }
 
+/// The second proof takes as long as twenty requests, the third longer than the run.
+#[test]
+fn neither_sends_nor_the_end_wait_for_a_proof() {
+    #[derive(Debug, Default)]
+    struct Slow {
+        asked: Gate,
+        requests: Gate,
+        run_ended: Gate,
+    }
+    impl Authorize for Slow {
+        fn prove(&self) -> Result<Vec<Headers>, NoProof> {
+            let number = *self.asked.number.lock().unwrap() + 1;
+            self.asked.raise(number);
+            match number {
+                1 => {}
+                2 => self.requests.wait_for(20),
+                _ => self.run_ended.wait_for(1),
+            }
+            Ok(vec![vec![("x-proof".to_owned(), number.to_string())]])
+        }
+
+        fn renew_every(&self) -> Duration {
+            Duration::from_millis(1)
+        }
+    }
+    let slow = Arc::new(Slow::default());
+    let stop = StopFlag::new();
+    let server = {
+        let (slow, stop) = (Arc::clone(&slow), stop.clone());
+        Server::answering(move |connection, received| {
+            connection.reply(200, "", "");
+            let number = *slow.requests.number.lock().unwrap() + 1;
+            slow.requests.raise(number);
+            assert!(received.header("x-proof") < "3");
+            if received.header("x-proof") == "2" && *slow.asked.number.lock().unwrap() == 3 {
+                stop.raise();
+            }
+        })
+    };
+    let authorize = Some(Arc::<Slow>::clone(&slow) as Arc<dyn Authorize>);
+    let one = Plan { connections_max: 1, ..plan(server.address, open(500.0, 30_000)) };
+    let recording = run(&Plan { authorize, ..one }, &mut |_: &Snapshot| {}, &stop).unwrap();
+    slow.run_ended.raise(1);
+    check(&recording);
+    assert!(recording.interrupted, "the third proof was never asked for");
+    assert_eq!(recording.outcomes.keys().collect::<Vec<_>>(), [&Outcome::Ok]);
+}
+
 /// The body is longer than sockets hold, so that most of it is written under later proofs.
 #[test]
 fn a_request_half_written_ends_as_it_began() {

@@ -28,6 +28,9 @@ impl Recorded {
     }
 }
 
+/// A reply's status, header lines and body.
+pub(super) type Answer = (u16, String, Vec<u8>);
+
 /// A server on a free port. It runs until the test's process ends.
 pub(super) struct Recorder {
     pub(super) address: SocketAddr,
@@ -41,9 +44,7 @@ impl Recorder {
     }
 
     /// Answers every request by its status, header lines and body.
-    pub(super) fn answering(
-        answer: impl Fn(&Recorded) -> (u16, String, Vec<u8>) + Send + Sync + 'static,
-    ) -> Self {
+    pub(super) fn answering(answer: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let recorded: Arc<Mutex<Vec<Recorded>>> = Arc::default();
@@ -68,11 +69,7 @@ impl Recorder {
     }
 }
 
-fn converse(
-    socket: TcpStream,
-    kept: &Mutex<Vec<Recorded>>,
-    answer: &dyn Fn(&Recorded) -> (u16, String, Vec<u8>),
-) {
+fn converse(socket: TcpStream, kept: &Mutex<Vec<Recorded>>, answer: &dyn Fn(&Recorded) -> Answer) {
     let mut reader = BufReader::new(socket.try_clone().unwrap());
     let mut writer = socket;
     while let Some(request) = read(&mut reader) {
