@@ -22,6 +22,7 @@ import re
 import time
 from urllib.parse import parse_qs, unquote
 
+import lifeline
 import moto_apigateway
 import moto_lambda
 from moto.apigateway import models as apigateway
@@ -130,6 +131,7 @@ def body_of(environ):
 
 
 def main():
+    lifeline.hold()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto_apigateway.patch()
     moto_lambda.patch()

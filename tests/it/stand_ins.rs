@@ -116,6 +116,19 @@ fn a_reply_can_be_lost_after_the_request_was_carried_out() {
     assert_eq!(moto.endpoint.state()["roles"][0]["name"], "sample");
 }
 
+#[test]
+fn what_plays_aws_ends_with_the_test_that_started_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    for name in ["moto_server.py", "recorder.py", "microburst_server.py"] {
+        let mut command = Command::new(python());
+        command.arg(script(name)).arg("http://127.0.0.1:9").arg(&log).env("LIFELINE", "stdin");
+        // Nobody holds its standard input.
+        let ended = command.stdin(std::process::Stdio::null()).output().unwrap();
+        assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
+    }
+}
+
 /// Whether the linter passes policy documents, and what it prints.
 fn lint(documents: &Value) -> (bool, String) {
     let mut command = Command::new(python());
