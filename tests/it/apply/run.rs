@@ -130,7 +130,7 @@ impl Draft<'_> {
         });
         if let Some(published) = published {
             self.plan.known.insert(key, published.version.clone());
-            return Vec::new();
+            return self.ready();
         }
         let code = Code::Zip { path: PathBuf::from("code.zip"), sha256 };
         let architecture = "x86_64".to_owned();
@@ -159,6 +159,17 @@ impl Draft<'_> {
             wait: Some(Wait::FunctionReady { function }),
             ..action(change)
         })]
+    }
+
+    /// Waits for a function that an earlier run left before it was ready.
+    fn ready(&mut self) -> Vec<usize> {
+        let function = self.observed.function.as_ref().expect("it has a version");
+        if function.state == "Active" && function.last_update_status == "Successful" {
+            return Vec::new();
+        }
+        let wait = Some(Wait::FunctionReady { function: self.names.function() });
+        let keep = action(Change::DeleteFunction { function: self.names.function() });
+        vec![self.plan.push(Action { verb: Verb::Keep, change: None, wait, ..keep })]
     }
 
     fn present_alias(&self) -> Option<&gwtf::plan::observed::Alias> {
