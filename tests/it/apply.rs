@@ -6,5 +6,7 @@ mod converge;
 mod engine;
 /// One wins, the other learns who.
 mod lock;
+/// What the rehearsed account refuses.
+mod refusals;
 /// A small planner, and runs on it.
 mod run;

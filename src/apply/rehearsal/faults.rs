@@ -124,16 +124,6 @@ impl<C: Cloud> Cloud for Faults<C> {
     }
 }
 
-impl<C: Cloud> Cloud for &C {
-    async fn ask(&self, query: &Query) -> Result<Answer, CallError> {
-        (**self).ask(query).await
-    }
-
-    async fn perform(&self, change: &Change) -> Result<Given, CallError> {
-        (**self).perform(change).await
-    }
-}
-
 /// A call that was made.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "each variant is the call it holds")]

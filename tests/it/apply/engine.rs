@@ -41,6 +41,7 @@ impl Listener for Notes {
                 format!("retry {} {attempt} {}", error.operation, wait.as_secs())
             }
             Event::Waiting { state, .. } => format!("wait {state}"),
+            Event::Withdrawn { action, .. } => format!("withdraw {}", action.object.name),
             Event::Done { action, .. } => format!("done {}", action.object.name),
             Event::Failed { action, .. } => format!("failed {}", action.object.name),
         };
@@ -179,12 +180,30 @@ async fn an_interrupt_stops_between_actions_and_the_next_run_goes_on() {
     for at in 1..=9 {
         let cloud = Rehearsal::new(&names(), slow());
         let plan = release("v1", &observed(&cloud).await);
-        let stopped = perform(&cloud, &plan, &Notes::new(Some(at))).await.unwrap_err();
+        let notes = Notes::new(Some(at));
+        let stopped = perform(&cloud, &plan, &notes).await.unwrap_err();
         assert_eq!((&stopped.cause, stopped.exit()), (&Cause::Interrupted, Exit::Interrupted));
-        assert!(stopped.account.done() >= at && stopped.account.not_started() > 0);
+        let (done, lines) = (stopped.account.done(), notes.0.lines());
+        let started = lines.iter().filter(|line| line.starts_with("start")).count();
+        assert_eq!(started, at, "no other is started");
+        assert!((at - 1..=at).contains(&done), "at most the function's retries are cut short");
+        assert_eq!(stopped.account.not_started(), plan.actions.len() - done);
         run(&cloud, |observed: &Observed| release("v1", observed)).await.unwrap();
         assert!(cloud.answers(&names(), "POST", "/predict").unwrap().live.is_ok());
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupt_does_not_wait_for_a_rate_limit() {
+    let cloud = Recorded::new(Rehearsal::new(&names(), Knobs::default()));
+    let mut plan = Plan::default();
+    for name in ["a", "b"] {
+        plan.push(action(create_api(name)));
+    }
+    let (notes, started) = (Notes::new(Some(2)), Instant::now());
+    let stopped = perform(&cloud, &plan, &notes).await.unwrap_err();
+    assert_eq!((stopped.cause, stopped.account.done()), (Cause::Interrupted, 1));
+    assert_eq!((started.elapsed(), cloud.take().len()), (Duration::ZERO, 1));
 }
 
 #[tokio::test(start_paused = true)]
