@@ -59,15 +59,18 @@ pub fn rollback(
     if stage.deployment_id != target.deployment {
         patch.push(PatchOperation::replace("/deploymentId", &target.deployment));
     }
+    // Pointed there by hand: the ledger has yet to say so.
+    let is_unsaid = ledger.last_move().is_none_or(|last| last.deployment != target.deployment);
     let version = &target.record.version;
     let moving = Moving { names, observed, ledger: &ledger, stamp };
-    if patch.is_empty() {
+    if patch.is_empty() && !is_unsaid {
         return Ok(moving.nothing(stage, version));
     }
     let reason = match (&stage.canary, stage.deployment_id == target.deployment) {
         (Some(_), true) => format!("the canary ends, `{version}` stays live"),
         (Some(_), false) => format!("the canary ends, and `{version}` becomes live again"),
-        (None, _) => format!("`{version}` becomes live again"),
+        (None, true) => format!("the ledger says that `{version}` is live"),
+        (None, false) => format!("`{version}` becomes live again"),
     };
     Ok(moving.plan(MoveKind::Rollback, target, patch, reason))
 }
@@ -189,7 +192,9 @@ impl Moving<'_> {
         let others = warm.into_iter().flatten().filter(|(other, _)| **other != alias);
         others
             .map(|(other, count)| {
-                format!("alias {other} still holds {count} sandboxes warm; the next deploy ends that")
+                format!(
+                    "alias {other} still holds {count} sandboxes warm; the next deploy ends that"
+                )
             })
             .collect()
     }

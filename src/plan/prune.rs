@@ -72,7 +72,8 @@ impl Planner<'_> {
                 alias: alias.clone(),
             };
             // The release may have taken them away already, as from all that is not live.
-            let taken = self.plan.actions.iter().position(|one| one.change.as_ref() == Some(&change));
+            let taken =
+                self.plan.actions.iter().position(|one| one.change.as_ref() == Some(&change));
             after.extend(taken);
             if taken.is_none() && function.provisioned_concurrency.contains_key(alias) {
                 let object = ("provisioned concurrency", alias.as_str());

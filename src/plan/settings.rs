@@ -114,7 +114,9 @@ pub fn changed_by_hand(state: &Observed, names: &Names, ledger: &Ledger) -> Vec<
         let is_unset = released.is_none()
             && match name {
                 // No release set a limit: AWS may show the account's in its place.
-                "stage.throttle" => setting.value.as_ref().is_none_or(|value| no_limit(state, value)),
+                "stage.throttle" => {
+                    setting.value.as_ref().is_none_or(|value| no_limit(state, value))
+                }
                 // Kept for ever, as far as gwtf is concerned: it never takes a retention away.
                 "logs.retention_days" => true,
                 _ => false,

@@ -90,10 +90,8 @@ impl Planner<'_> {
         let api = self.rest_api()?;
         let permissions = self.permissions(&function, api)?;
         let snapshot = self.deployment(api, &function, &permissions)?;
-        let overwrites = settings::Overwrites {
-            deployment: &snapshot.id,
-            function_version: &function.version,
-        };
+        let overwrites =
+            settings::Overwrites { deployment: &snapshot.id, function_version: &function.version };
         self.plan.drift = settings::drift(self.wanted, self.observed, self.ledger, &overwrites);
         let account_role = self.account_role();
         let mut before: Vec<usize> = Vec::new();

@@ -91,9 +91,10 @@ impl<'a> LedgerView<'a> {
     }
 
     fn canary_value(&self) -> Value {
-        self.canary().map_or(Value::Null, |(version, percent)| {
-            json!({ "version": version, "percent": whole(percent) })
-        })
+        self.canary().map_or(
+            Value::Null,
+            |(version, percent)| json!({ "version": version, "percent": whole(percent) }),
+        )
     }
 
     /// `gwtf.release/v1`: what a command did, and what is live after it.

@@ -162,7 +162,8 @@ fn value_text(value: Option<&str>) -> String {
 pub(super) fn drift_text(drift: &Drift) -> String {
     let Drift { object, difference, since } = drift;
     let Difference { what, observed, desired } = difference;
-    let since = since.map_or_else(String::new, |since| format!(", since {} at the latest", since.short()));
+    let since =
+        since.map_or_else(String::new, |since| format!(", since {} at the latest", since.short()));
     format!(
         "{} {}: {what} is {}, the release left {}{since}",
         object.kind,

@@ -79,9 +79,10 @@ mod tests {
         for columns in [40, 80, 160] {
             for (lead, hang) in [(0, 0), (10, 10), (30, 12)] {
                 let wrapped = wrap(&long, lead, hang, columns);
-                let lengths = wrapped.lines().enumerate().map(|(n, line)| {
-                    line.chars().count() + if n == 0 { lead } else { 0 }
-                });
+                let lengths = wrapped
+                    .lines()
+                    .enumerate()
+                    .map(|(n, line)| line.chars().count() + if n == 0 { lead } else { 0 });
                 assert!(lengths.max() <= Some(columns), "{wrapped}");
                 let letters = |text: &str| text.replace([' ', '\n'], "");
                 assert_eq!(letters(&wrapped), letters(&long));
