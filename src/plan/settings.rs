@@ -24,6 +24,7 @@ pub fn wanted(wanted: &Wanted) -> BTreeMap<String, String> {
             ("function.memory_mib", wanted.function.memory_mib.to_string()),
             ("function.timeout_s", wanted.function.timeout_s.to_string()),
             ("role.policy", short_digest(&wanted.role.policy)),
+            ("stage.data_trace", false.to_string()),
             ("stage.metrics", true.to_string()),
             ("stage.tracing", wanted.function.tracing.to_string()),
         ]
@@ -84,6 +85,7 @@ fn observed(
             let object = object("stage", &stage.name);
             settings.insert(name, Setting { object, value, since: stage.last_updated_at });
         };
+        put("stage.data_trace", Some(all.data_trace.to_string()));
         put("stage.metrics", Some(all.metrics.to_string()));
         put("stage.tracing", Some(stage.tracing.to_string()));
         put("stage.throttle", throttle.map(|throttle| throttle.to_string()));
@@ -153,11 +155,12 @@ pub(super) struct Overwrites<'a> {
 pub(super) fn drift(
     wanted_state: &Wanted,
     state: &Observed,
-    ledger: &Ledger,
     overwrites: &Overwrites<'_>,
 ) -> Vec<Drift> {
     let wanted = wanted(wanted_state);
-    let mut drift = changed_by_hand(state, &wanted_state.names, ledger);
+    // As it was observed: pruning plans with less of it.
+    let ledger = Ledger::of(state, &wanted_state.names);
+    let mut drift = changed_by_hand(state, &wanted_state.names, &ledger);
     let is_live = wanted_state.canary_percent.is_none();
     drift.retain(|one| {
         let Difference { what, observed, .. } = &one.difference;

@@ -1,9 +1,10 @@
 //! The function: its code and configuration, the published version, the alias, who may invoke it.
 
 use super::super::action::{Difference, Verb};
-use super::super::change::{Change, Code, CreateFunction, FunctionSettings};
-use super::super::ledger::Ledger;
+use super::super::change::{Change, CreateFunction, FunctionSettings};
+use super::super::ledger::{Kept, Ledger};
 use super::super::observed::{Function, FunctionConfiguration, Observed};
+use super::super::record::Record;
 use super::super::wanted::{Artefact, ArtefactForm, Wanted};
 use super::{FUNCTION_VERSION, Planner, Refused, settings};
 use crate::model::Digest;
@@ -29,26 +30,22 @@ pub(super) struct PlannedFunction {
     pub(super) done: Vec<usize>,
 }
 
-/// The code that the version shall run, as Lambda names it, and the artefact's digest.
-fn wanted_code(wanted: &Wanted, observed: &Observed, ledger: &Ledger) -> Option<(String, Digest)> {
-    if let Some(kept) = ledger.kept(&wanted.version) {
-        let function = observed.function.as_ref()?;
-        let version =
-            function.versions.iter().find(|version| version.version == kept.function_version)?;
-        let code = version.code_sha256.clone();
-        let artefact = artefact_sha256(&code).unwrap_or(kept.record.artefact_sha256);
-        return Some((code, artefact));
-    }
-    let artefact = wanted.artefact.as_ref()?;
-    Some((code_sha256(artefact), artefact.digest))
+/// The code of a version that is kept, as Lambda names it: what its record says, wherever somebody
+/// may have pointed its alias since.
+fn kept_code(function: &Function, kept: &Kept) -> String {
+    let Record { function_version, artefact_sha256, .. } = &kept.record;
+    let there = function.versions.iter().find(|one| one.version == *function_version);
+    there.map_or_else(
+        || lambda_name(artefact_sha256, function.is_image),
+        |version| version.code_sha256.clone(),
+    )
 }
 
 pub(super) fn needs_artefact(wanted: &Wanted, observed: &Observed, ledger: &Ledger) -> bool {
     let Some(function) = &observed.function else { return true };
     let Some(kept) = ledger.kept(&wanted.version) else { return true };
-    let code = function.versions.iter().find(|one| one.version == kept.function_version);
-    let Some(code) = code.map(|version| version.code_sha256.as_str()) else { return true };
-    let is_published = published(function, code, &configuration(wanted)).is_some();
+    let code = kept_code(function, kept);
+    let is_published = published(function, &code, &configuration(wanted)).is_some();
     has_failed(function) || (!is_published && function.code_sha256 != code)
 }
 
@@ -81,21 +78,36 @@ pub(in crate::plan) fn configuration(wanted: &Wanted) -> FunctionConfiguration {
     }
 }
 
-/// Lambda names a zip by base64 of its SHA-256, an image by its digest's digits.
+/// What Lambda will say of an artefact's code.
 pub(super) fn code_sha256(artefact: &Artefact) -> String {
-    match artefact.form {
-        ArtefactForm::Zip { .. } => BASE64.encode(artefact.digest.bytes()),
-        ArtefactForm::Image { .. } => artefact.digest.to_string(),
-    }
+    lambda_name(&artefact.digest, is_image(artefact))
 }
 
-/// The artefact's digest in the name that Lambda gives its code.
-fn artefact_sha256(code_sha256: &str) -> Option<Digest> {
-    if let Ok(digest) = code_sha256.parse() {
-        return Some(digest);
+/// Lambda names a zip by base64 of its SHA-256, an image by its digest's digits.
+fn lambda_name(digest: &Digest, is_image: bool) -> String {
+    if is_image { digest.to_string() } else { BASE64.encode(digest.bytes()) }
+}
+
+fn is_image(artefact: &Artefact) -> bool {
+    matches!(artefact.form, ArtefactForm::Image { .. })
+}
+
+/// The code that a version shall run.
+struct WantedCode {
+    /// As Lambda names it.
+    sha256: String,
+    artefact_sha256: Digest,
+    /// The function's version that runs it as configured, if there is one.
+    published: Option<String>,
+    /// Whether it has to be sent.
+    is_sent: bool,
+}
+
+impl PlannedFunction {
+    fn new(version: String, artefact_sha256: Digest, published: Option<usize>) -> Self {
+        let (alias, waited, done) = (None, None, Vec::new());
+        Self { version, artefact_sha256, published, alias, waited, done }
     }
-    let bytes = BASE64.decode(code_sha256).ok()?;
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().parse().ok()
 }
 
 impl Planner<'_> {
@@ -104,51 +116,72 @@ impl Planner<'_> {
         role: Vec<usize>,
         log_group: Vec<usize>,
     ) -> Result<PlannedFunction, Refused> {
-        let (wanted, observed, ledger) = (self.wanted, self.observed, self.ledger);
-        let Some((code_sha256, artefact_sha256)) = wanted_code(wanted, observed, ledger) else {
-            return Err(self.without_artefact());
-        };
-        let mut planned = PlannedFunction {
-            version: String::new(),
-            artefact_sha256,
-            published: None,
-            alias: None,
-            waited: None,
-            done: Vec::new(),
-        };
         let before: Vec<usize> = role.into_iter().chain(log_group).collect();
-        match &observed.function {
+        let mut planned = match &self.observed.function {
             None => {
-                let publish = self.create_function(before)?;
-                planned.version = self.gives(publish, FUNCTION_VERSION);
-                planned.published = Some(publish);
+                let (publish, artefact_sha256) = self.create_function(before)?;
+                let version = self.gives(publish, FUNCTION_VERSION);
+                PlannedFunction::new(version, artefact_sha256, Some(publish))
             }
             Some(function) => {
                 self.check_immutable(function)?;
-                let same = published(function, &code_sha256, &configuration(wanted));
-                if let Some(version) = same.filter(|_| !has_failed(function)) {
-                    planned.version = version.to_owned();
-                    planned.waited = self.keep_function(function, version);
+                let code = self.wanted_code(function)?;
+                if let Some(version) = code.published {
+                    let mut planned = PlannedFunction::new(version, code.artefact_sha256, None);
+                    planned.waited = self.keep_function(function, &planned.version);
                     planned.done.extend(before);
                     planned.done.extend(planned.waited);
+                    planned
                 } else {
-                    let (publish, code) = self.publish(function, &code_sha256, before)?;
-                    planned.artefact_sha256 =
-                        artefact_sha256_of(code.as_ref(), planned.artefact_sha256);
-                    planned.version = self.gives(publish, FUNCTION_VERSION);
-                    planned.published = Some(publish);
+                    let publish = self.publish(function, &code, before)?;
+                    let version = self.gives(publish, FUNCTION_VERSION);
+                    PlannedFunction::new(version, code.artefact_sha256, Some(publish))
                 }
             }
-        }
+        };
         planned.done.extend(planned.published);
         self.alias(&mut planned)?;
         self.reserved_concurrency(&mut planned);
         Ok(planned)
     }
 
-    fn create_function(&mut self, mut before: Vec<usize>) -> Result<usize, Refused> {
+    /// The code that is there already, or else the artefact's.
+    fn wanted_code(&mut self, function: &Function) -> Result<WantedCode, Refused> {
+        let (wanted, ledger) = (self.wanted, self.ledger);
+        let configuration = configuration(wanted);
+        let published = |code: &str| {
+            let version = published(function, code, &configuration);
+            version.filter(|_| !has_failed(function)).map(str::to_owned)
+        };
+        let kept = ledger.kept(&wanted.version);
+        if let Some(kept) = kept {
+            let sha256 = kept_code(function, kept);
+            let published = published(&sha256);
+            let is_latest = function.code_sha256 == sha256 && !has_failed(function);
+            if published.is_some() || is_latest {
+                let artefact_sha256 = kept.record.artefact_sha256;
+                return Ok(WantedCode { sha256, artefact_sha256, published, is_sent: false });
+            }
+        }
+        let artefact = wanted.artefact.as_ref().ok_or_else(|| self.without_artefact())?;
+        if let Some(kept) = kept.filter(|kept| kept.record.artefact_sha256 != artefact.digest) {
+            self.plan.notes.push(format!(
+                "version `{}` is built anew: its artefact was {}, and is {} from now on",
+                wanted.version,
+                kept.record.artefact_sha256.short(),
+                artefact.digest.short()
+            ));
+        }
+        let sha256 = code_sha256(artefact);
+        let is_sent = function.code_sha256 != sha256 || has_failed(function);
+        let published = published(&sha256);
+        Ok(WantedCode { sha256, artefact_sha256: artefact.digest, published, is_sent })
+    }
+
+    fn create_function(&mut self, mut before: Vec<usize>) -> Result<(usize, Digest), Refused> {
         let wanted = self.wanted;
         let name = wanted.names.function();
+        let artefact = wanted.artefact.as_ref().ok_or_else(|| self.without_artefact())?;
         let (code, uploaded) = self.code()?;
         before.extend(uploaded);
         let create = Change::CreateFunction(Box::new(CreateFunction {
@@ -161,7 +194,7 @@ impl Planner<'_> {
         }));
         let made = self.act(Verb::Create, ("function", &name), "it is not there", create, before);
         self.wait(made);
-        Ok(made)
+        Ok((made, artefact.digest))
     }
 
     /// The function stays; when a deploy was stopped before it was ready, that is waited for.
@@ -179,7 +212,6 @@ impl Planner<'_> {
     /// What no update can change: the kind of package, and the processor of a version.
     fn check_immutable(&self, function: &Function) -> Result<(), Refused> {
         let wanted = self.wanted;
-        let is_image = |artefact: &Artefact| matches!(artefact.form, ArtefactForm::Image { .. });
         if let Some(artefact) = &wanted.artefact
             && is_image(artefact) != function.is_image
         {
@@ -211,13 +243,13 @@ impl Planner<'_> {
         }
     }
 
-    /// A new version of a function that is there, and the code that is sent for it.
+    /// A new version of a function that is there.
     fn publish(
         &mut self,
         function: &Function,
-        code_sha256: &str,
+        wanted: &WantedCode,
         mut before: Vec<usize>,
-    ) -> Result<(usize, Option<Code>), Refused> {
+    ) -> Result<usize, Refused> {
         let name = self.wanted.names.function();
         let object = ("function", name.as_str());
         let differences = differences(&function.configuration, &configuration(self.wanted));
@@ -233,24 +265,9 @@ impl Planner<'_> {
             before = vec![action];
         }
         let version = self.wanted.version.clone();
-        let mut sent = None;
-        let publish = if function.code_sha256 == code_sha256 && !has_failed(function) {
-            let change = Change::PublishVersion {
-                function: name.clone(),
-                code_sha256: code_sha256.to_owned(),
-            };
-            let reason = format!("version `{version}` is published from the code that is there");
-            self.act(Verb::Create, ("function version", &name), reason, change, before)
-        } else {
+        let publish = if wanted.is_sent {
             let (code, uploaded) = self.code()?;
             before.extend(uploaded);
-            if code.sha256() != code_sha256 {
-                let is = artefact_sha256(code.sha256()).map_or_else(String::new, |is| is.short());
-                self.plan.notes.push(format!(
-                    "version `{version}` is built anew: its artefact is {is} from now on"
-                ));
-            }
-            sent = Some(code.clone());
             let change = Change::UpdateFunctionCode {
                 function: name.clone(),
                 code,
@@ -258,9 +275,14 @@ impl Planner<'_> {
             };
             let reason = format!("the code of version `{version}` is published");
             self.act(Verb::Create, ("function version", &name), reason, change, before)
+        } else {
+            let code_sha256 = wanted.sha256.clone();
+            let change = Change::PublishVersion { function: name.clone(), code_sha256 };
+            let reason = format!("version `{version}` is published from the code that is there");
+            self.act(Verb::Create, ("function version", &name), reason, change, before)
         };
         self.wait(publish);
-        Ok((publish, sent))
+        Ok(publish)
     }
 
     fn function_settings(&self) -> FunctionSettings {
@@ -372,11 +394,6 @@ impl Planner<'_> {
         }
         Ok(actions)
     }
-}
-
-/// The digest of what is sent, or of what is there.
-fn artefact_sha256_of(sent: Option<&Code>, there: Digest) -> Digest {
-    sent.and_then(|code| artefact_sha256(code.sha256())).unwrap_or(there)
 }
 
 /// Which of the settings differ.

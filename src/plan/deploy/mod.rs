@@ -92,7 +92,7 @@ impl Planner<'_> {
         let snapshot = self.deployment(api, &function, &permissions)?;
         let overwrites =
             settings::Overwrites { deployment: &snapshot.id, function_version: &function.version };
-        self.plan.drift = settings::drift(self.wanted, self.observed, self.ledger, &overwrites);
+        self.plan.drift = settings::drift(self.wanted, self.observed, &overwrites);
         let account_role = self.account_role();
         let mut before: Vec<usize> = Vec::new();
         before.extend(permissions);

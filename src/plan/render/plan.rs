@@ -162,6 +162,8 @@ fn value_text(value: Option<&str>) -> String {
 pub(super) fn drift_text(drift: &Drift) -> String {
     let Drift { object, difference, since } = drift;
     let Difference { what, observed, desired } = difference;
+    // The object says what kind of thing it is a setting of.
+    let what = what.split_once('.').map_or(what.as_str(), |(_, what)| what);
     let since =
         since.map_or_else(String::new, |since| format!(", since {} at the latest", since.short()));
     format!(

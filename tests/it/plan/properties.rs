@@ -3,7 +3,8 @@
 use super::cases::cases;
 use super::{minute, planned, released, stamp, wanted, with_keys};
 use crate::plan::world::World;
-use gwtf::plan::{Change, Plan, Wanted, destroy, rollback};
+use gwtf::plan::render::PlanView;
+use gwtf::plan::{Change, Names, Plan, Wanted, destroy, rollback};
 use std::collections::BTreeSet;
 
 /// Each action comes after those it names, directly or not, and they give all that its request needs.
@@ -140,6 +141,11 @@ fn life() -> Vec<Wanted> {
     ]
 }
 
+/// The plan as a person reads it.
+fn said(names: &Names, plan: &Plan) -> String {
+    PlanView { names, version: None, plan }.text(160, false, false)
+}
+
 /// What was just carried out is as wanted: planning it again, with another stamp and lock, is empty,
 /// and nothing counts as changed by hand.
 fn settled(world: &World, wanted: &Wanted, when: &str) {
@@ -147,7 +153,7 @@ fn settled(world: &World, wanted: &Wanted, when: &str) {
     (again.stamp, again.lock_id) = (stamp(90), Some("another".to_owned()));
     again.stamp.by = "bob".to_owned();
     let plan = planned(&again, &world.observed);
-    assert!(plan.is_empty(), "{when}: {:#?}", plan.changes().collect::<Vec<_>>());
+    assert!(plan.is_empty(), "{when}: {}", said(&world.names, &plan));
     assert_eq!(plan.drift, [], "{when}");
     let view = gwtf::plan::render::LedgerView::new(&world.names, &world.observed);
     assert_eq!(view.drift(), [], "{when}");
@@ -163,7 +169,9 @@ fn what_is_as_wanted_is_left_alone() {
     world.promote(6);
     settled(&world, &wanted("v3", 7), "promoted");
     world.rollback(None, 8);
-    settled(&world, &wanted("v2", 9), "gone back");
+    // Its deployment is from before `v3` came, whose pinned routes it lacks.
+    world.deploy(&wanted("v2", 9));
+    settled(&world, &wanted("v2", 9), "gone back and deployed");
     world.rollback(Some("v1"), 10);
     // `v1` was last deployed with other settings than are in force.
     world.deploy(&wanted("v1", 11));
@@ -219,7 +227,7 @@ fn removal_that_was_stopped_anywhere_goes_on() {
         let tags: Vec<&str> = function.aliases.iter().map(|alias| alias.name.as_str()).collect();
         assert_eq!((tags, function.versions.len()), (vec!["v3", "v4"], 2));
         let again = gwtf::plan::prune(&wanted, &stopped.observed, 2).unwrap();
-        assert!(again.is_empty(), "after {done}: {:#?}", again.changes().collect::<Vec<_>>());
+        assert!(again.is_empty(), "after {done}: {}", said(&world.names, &again));
     }
     let plan = destroy(&world.names, &world.observed);
     for done in 0..=plan.changes().count() {

@@ -109,8 +109,8 @@ iris (lambda, eu-west-1, account 111122223333, stage prod)
  v1       live    version 1  2026-11-24 12:02Z  ada
 
 not as the last release left it:
-  stage prod: stage.tracing is true, the release left false, since 2026-11-24
-    12:03Z at the latest
+  stage prod: tracing is true, the release left false, since 2026-11-24 12:03Z
+    at the latest
 "
     );
     assert_eq!(
@@ -180,6 +180,10 @@ fn what_was_changed_by_hand_is_named() {
     let alias = |world: &mut World| world.function().aliases[0].version = "2".to_owned();
     assert_eq!(told(&alias, "v2"), shown("alias.function_version"));
     assert_eq!(told(&alias, "v1"), both("alias.function_version"));
+    let trace = |world: &mut World| {
+        world.stage().method_settings.get_mut("*/*").unwrap().data_trace = true;
+    };
+    assert_eq!(told(&trace, "v2"), both("stage.data_trace"));
     let gone = |world: &mut World| drop(world.function().aliases.remove(0));
     assert_eq!(told(&gone, "v3"), both("alias.function_version"));
     assert_eq!(told(&gone, "v1"), shown("alias.function_version"));
