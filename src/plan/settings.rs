@@ -37,7 +37,9 @@ pub fn wanted(wanted: &Wanted) -> BTreeMap<String, String> {
     };
     put("function.reserved", wanted.function.reserved_concurrency.map(|one| one.to_string()));
     put("stage.throttle", wanted.gateway.throttle.map(|throttle| throttle.to_string()));
-    put("stage.access_log", wanted.gateway.access_log_format.as_deref().map(short_digest));
+    let destination = wanted.names.log_group_arn(&wanted.names.access_log_group());
+    let access_log = wanted.gateway.access_log_format.as_deref();
+    put("stage.access_log", access_log.map(|format| access_log_digest(&destination, format)));
     put("logs.retention_days", wanted.log_retention_days.map(|days| days.to_string()));
     settings
 }
@@ -89,7 +91,9 @@ fn observed(
         put("stage.metrics", Some(all.metrics.to_string()));
         put("stage.tracing", Some(stage.tracing.to_string()));
         put("stage.throttle", throttle.map(|throttle| throttle.to_string()));
-        put("stage.access_log", stage.access_log_format.as_deref().map(short_digest));
+        let access_log =
+            stage.access_log_destination.as_deref().zip(stage.access_log_format.as_deref());
+        put("stage.access_log", access_log.map(|(to, format)| access_log_digest(to, format)));
     }
     if let Some(group) = observed.log_groups.get(&names.function_log_group()) {
         let value = group.retention_days.map(|days| days.to_string());
@@ -267,6 +271,10 @@ fn aliases(ledger: &Ledger) -> impl Iterator<Item = Drift> + '_ {
         Some(drift(tag, None, &ledger.newest_of(tag)?.record.function_version))
     });
     moved.chain(gone)
+}
+
+fn access_log_digest(destination: &str, format: &str) -> String {
+    short_digest(&format!("{destination} {format}"))
 }
 
 /// Enough of a digest to see that a document changed; of JSON, whatever its spaces and order.

@@ -160,6 +160,10 @@ fn what_was_changed_by_hand_is_named() {
         told(&|world| world.stage().access_log_format = None, "v2"),
         both("stage.access_log")
     );
+    let elsewhere = |world: &mut World| {
+        world.stage().access_log_destination = Some("arn:aws:logs:elsewhere".to_owned());
+    };
+    assert_eq!(told(&elsewhere, "v2"), both("stage.access_log"));
     let reserved = |world: &mut World| world.function().reserved_concurrency = Some(1);
     assert_eq!(told(&reserved, "v2"), both("function.reserved"));
     let policy = |world: &mut World| world.observed.execution_policy = Some("{}".to_owned());
@@ -210,6 +214,34 @@ fn a_pointer_moved_by_hand_is_made_the_ledgers() {
     assert_eq!(view.drift(), []);
     let again = rollback(&world.names, &world.observed, Some(&version("v1")), &stamp(3)).unwrap();
     assert!(again.is_empty());
+}
+
+/// An alias that somebody pointed elsewhere is pointed back to the version's own code.
+#[test]
+fn an_alias_is_pointed_back_to_its_versions_code() {
+    let mut world = released(&["v1", "v2"]);
+    world.function().aliases[0].version = "2".to_owned();
+    world.deploy(&wanted("v1", 2));
+    let function = world.function();
+    assert_eq!((function.aliases[0].version.as_str(), function.versions.len()), ("1", 2));
+}
+
+/// A version whose code has to be sent again, and was built anew since, says so in its record.
+#[test]
+fn a_version_built_anew_is_recorded_as_such() {
+    let mut world = released(&["v1", "v2"]);
+    let mut again = wanted("v1", 2);
+    again.artefact = Some(zip("v1 built by another release"));
+    again.function.memory_mib = 3_008;
+    let plan = deploy(&again, &world.observed).unwrap();
+    assert!(plan.notes[0].starts_with("version `v1` is built anew: its artefact was "), "{plan:?}");
+    world.carry_out(&plan, minute(2));
+    let ledger = gwtf::plan::Ledger::of(&world.observed, &world.names);
+    let digest = again.artefact.as_ref().unwrap().digest;
+    assert_eq!(ledger.live().unwrap().record.artefact_sha256, digest);
+    assert!(deploy(&again, &world.observed).unwrap().is_empty());
+    // Whoever deploys it without the bytes at hand is not asked for them.
+    assert!(!gwtf::plan::deploy::needs_artefact(&again, &world.observed));
 }
 
 /// Rollback ends a canary that somebody else started.
