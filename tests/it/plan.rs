@@ -5,6 +5,8 @@
 
 /// The cases whose plans are kept as files.
 mod cases;
+/// Lives of an endpoint, of any length and stopped anywhere.
+mod lives;
 /// What holds for every plan: order, placeholders, budgets, convergence.
 mod properties;
 /// What is refused, and why.

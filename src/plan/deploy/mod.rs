@@ -21,6 +21,7 @@ mod code;
 mod concurrency;
 mod function;
 mod gateway;
+mod permissions;
 mod stage;
 mod usage;
 

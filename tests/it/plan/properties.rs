@@ -8,7 +8,7 @@ use gwtf::plan::{Change, Names, Plan, Wanted, destroy, rollback};
 use std::collections::BTreeSet;
 
 /// Each action comes after those it names, directly or not, and they give all that its request needs.
-fn check(case: &str, plan: &Plan) {
+pub(super) fn check(case: &str, plan: &Plan) {
     let mut before: Vec<BTreeSet<usize>> = Vec::new();
     for (index, action) in plan.actions.iter().enumerate() {
         let mut all: BTreeSet<usize> = action.after.iter().copied().collect();
@@ -147,14 +147,19 @@ fn said(names: &Names, plan: &Plan) -> String {
 }
 
 /// What was just carried out is as wanted: planning it again, with another stamp and lock, is empty,
-/// and nothing counts as changed by hand.
-fn settled(world: &World, wanted: &Wanted, when: &str) {
+/// and would overwrite nothing.
+pub(super) fn is_settled(world: &World, wanted: &Wanted, when: &str) {
     let mut again = wanted.clone();
     (again.stamp, again.lock_id) = (stamp(90), Some("another".to_owned()));
     again.stamp.by = "bob".to_owned();
     let plan = planned(&again, &world.observed);
     assert!(plan.is_empty(), "{when}: {}", said(&world.names, &plan));
     assert_eq!(plan.drift, [], "{when}");
+}
+
+/// The same, and nothing counts as changed by hand.
+fn settled(world: &World, wanted: &Wanted, when: &str) {
+    is_settled(world, wanted, when);
     let view = gwtf::plan::render::LedgerView::new(&world.names, &world.observed);
     assert_eq!(view.drift(), [], "{when}");
 }
