@@ -85,7 +85,7 @@ fn answers(world: &World) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whatever_is_live_answers_at_any_moment(steps in steps()) {
@@ -104,6 +104,11 @@ proptest! {
                     world = now;
                     break;
                 }
+            }
+            if matches!(step, Step::Prune { .. }) && last == count {
+                let function = world.function();
+                let has_alias = |version: &str| function.aliases.iter().any(|one| one.version == version);
+                prop_assert!(function.versions.iter().all(|one| has_alias(&one.version)), "{when}");
             }
             if let Some(mut asked) = asked {
                 // Run again, it ends where it would have, and stays there.

@@ -172,3 +172,17 @@ fn pruning_keeps_what_is_live() {
     world.deploy(&Wanted { canary_percent: Some(5), ..wanted("v3", 3) });
     assert!(matches!(prune(&live, &world.observed, 1), Err(Refused::CanaryRunning { .. })));
 }
+
+/// Settings that changed since are released with it; what the live alias is moved to stays.
+#[test]
+fn pruning_keeps_what_the_live_alias_is_moved_to() {
+    let mut world = World::new(&names());
+    world.deploy(&super::settings("v2", 0));
+    world.deploy(&wanted("v1", 1));
+    world.deploy(&wanted("v2", 2));
+    let plan = prune(&super::settings("v2", 3), &world.observed, 1).unwrap();
+    world.carry_out(&plan, super::minute(3));
+    let function = world.function();
+    assert_eq!(function.versions.len(), 1);
+    assert_eq!(function.aliases[0].version, function.versions[0].version);
+}
