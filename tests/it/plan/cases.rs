@@ -178,6 +178,7 @@ fn removals() -> Vec<Case> {
 /// The file's text, or the case's text written to it.
 fn kept(case: &str, file: &str, text: &str) -> Result<(), String> {
     let path = fixture("plans").join(case).join(file);
+    #[expect(clippy::disallowed_methods, reason = "the switch of every golden file")]
     if std::env::var_os("UPDATE_GOLDEN").is_some() {
         fs_err::create_dir_all(path.parent().unwrap()).unwrap();
         fs_err::write(&path, text).unwrap();
