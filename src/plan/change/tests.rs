@@ -19,7 +19,7 @@ fn placeholders_become_what_earlier_actions_gave() {
     };
     assert_eq!((rest_api.as_str(), patch[0].value.as_deref()), ("abc", Some("a d1 b abc")));
     let error = change.resolve(&BTreeMap::new()).unwrap_err();
-    assert_eq!(error, Unresolved { operation: "UpdateStage", key: "rest_api".to_owned() });
+    assert_eq!(error, Unresolved { operation: "UpdateStage", key: "deployment".to_owned() });
 }
 
 #[test]
