@@ -6,7 +6,7 @@
 use crate::error::Failure;
 use comfy_table::{ContentArrangement, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 
 /// When to colour output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -82,6 +82,20 @@ impl Console {
         if let Some(hint) = &failure.hint {
             Self::stderr_line(&format!("\n{cyan}hint:{off} {hint}"));
         }
+    }
+
+    /// Asks the person on the terminal; `None` when there is none to ask.
+    pub fn ask(&self, question: &str) -> Option<String> {
+        const ANSWER_BYTES_MAX: u64 = 1_024;
+        let input = std::io::stdin();
+        if !input.is_terminal() || !std::io::stderr().is_terminal() {
+            return None;
+        }
+        let mut err = std::io::stderr().lock();
+        write!(err, "{question}").and_then(|()| err.flush()).ok()?;
+        let mut answer = String::new();
+        input.lock().take(ANSWER_BYTES_MAX).read_line(&mut answer).ok()?;
+        Some(answer.trim().to_owned())
     }
 
     /// Whether stdout gets colour.

@@ -1,22 +1,25 @@
 //! `gwtf deploy`: a model file becomes a version, and live or a canary.
 
-use super::{Context, TargetArgs, local, unenforced_parser};
-use crate::config::Unenforced;
+use super::{Context, TargetArgs, cloud, local, unenforced_parser};
+use crate::config::{Target, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::release::perform;
 use crate::release::{Kind, NewVersion, Version};
 use std::path::PathBuf;
 
-/// Store a model as a version and make it live
+/// Make a model a version, and live or a canary
 ///
-/// The bytes are kept, so that going back needs nothing else. A running `gwtf serve` follows without
+/// On AWS: looks at what is there, says what it does and why, and does it: function, version, alias,
+/// role, logs, REST API, deployment, stage. Running it again goes on from what is there; with nothing
+/// to do it changes nothing and ends with 0. On this machine the bytes are kept, so that going back needs nothing else. A running `gwtf serve` follows without
 /// failing a request. Deploying what is live already changes nothing and ends with 0; deploying it
 /// under the same tag with other bytes is refused, and so is a model that ONNX Runtime does not load.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
   gwtf deploy model.onnx --version v1 --target local
-  gwtf deploy better.onnx --version v2 --canary 10 --target local")]
+  gwtf deploy better.onnx --version v2 --canary 10 --target local
+  gwtf deploy model.onnx --version v1 --target lambda --region eu-west-1")]
 pub(super) struct Args {
     /// The ONNX file; external data beside it come along [default: `model` in gwtf.toml]
     model: Option<PathBuf>,
@@ -38,14 +41,22 @@ pub(super) struct Args {
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
     #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
     allow_unenforced: Vec<Unenforced>,
-    /// Ask nothing; a local deploy never asks
+    /// Overwrite what was changed by hand since the last release (AWS)
     #[arg(long)]
     yes: bool,
+    /// Take the endpoint's lock although another deploy holds it (AWS)
+    #[arg(long)]
+    break_lock: bool,
+    /// Do not look whether the release answers (AWS)
+    #[arg(long)]
+    no_smoke: bool,
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
     let settings = context.settings(args.target.target)?;
-    settings.require_local_deploy(&context.environment)?;
+    if settings.release_target(&context.environment)? != Target::Local {
+        return cloud::deploy(&args.into(), &settings, context);
+    }
     Unenforced::refuse(&Unenforced::by_deploy(&settings.file), &args.allow_unenforced)?;
     let model = args.model.or_else(|| settings.model.clone()).ok_or_else(|| {
         Failure::new(Exit::Refused, "model: none is named")
@@ -69,4 +80,20 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         local::check_loads(&settings, context, copy, &given)
     })?;
     context.print_release(Kind::Deploy, &settings, &outcome)
+}
+
+impl From<Args> for cloud::DeployArgs {
+    fn from(args: Args) -> Self {
+        Self {
+            model: args.model,
+            version: args.version,
+            canary: args.canary,
+            no_canary: args.no_canary,
+            allow_breaking: args.allow_breaking,
+            allow_unenforced: args.allow_unenforced,
+            yes: args.yes,
+            break_lock: args.break_lock,
+            no_smoke: args.no_smoke,
+        }
+    }
 }

@@ -2,25 +2,35 @@
 //!
 //! [`examine`] looks; [`render_json`] and [`render_text`] are pure.
 
-use super::{Context, cannot_print, local};
+use super::cloud::{self, Examined};
+use super::{Context, TargetArgs, cannot_print, local};
+use crate::config::Target;
 use crate::error::{Exit, Explain, Failure};
+use crate::plan::preflight::{Finding, Severity};
 use crate::runtime::{self, Engine, Library, LocateRequest, Tool};
 use serde::Serialize;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Say what this machine has for running models
+/// Say what this machine has for running models, and what the AWS account has for the endpoint
 ///
 /// Which ONNX Runtime is used, its version and where it came from; what could fetch one. Fetches
-/// nothing itself.
+/// nothing itself. When the target is on AWS: the credentials, the Region, the account's limits, the
+/// role for API Gateway's logs, each complaint with what to do about it.
 #[derive(Debug, clap::Args)]
-pub(super) struct Args {}
+pub(super) struct Args {
+    #[command(flatten)]
+    target: TargetArgs,
+}
 
-pub(super) fn run(_args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let settings = context.settings(None)?;
+pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
+    let settings = context.settings(args.target.target)?;
     let request = local::locate_request(&settings, context)?;
     let telemetry = Telemetry::of(context.environment.get(runtime::TELEMETRY_VARIABLE));
-    let findings = examine(&request, local::cores(), telemetry);
+    let mut findings = examine(&request, local::cores(), telemetry);
+    if settings.target == Some(Target::Lambda) {
+        findings.aws = Some(cloud::examine(&settings, context));
+    }
     let console = &context.console;
     let bytes = match console.json {
         true => render_json(&findings),
@@ -31,7 +41,7 @@ pub(super) fn run(_args: &Args, context: &Context) -> Result<Exit, Failure> {
 }
 
 /// What was found on this machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Findings {
     /// gwtf's own version.
     pub(super) gwtf_version: String,
@@ -47,6 +57,8 @@ pub(super) struct Findings {
     pub(super) cache_folder: PathBuf,
     /// The programs that could fetch a library, in the order in which they are tried.
     pub(super) tools: Vec<Tool>,
+    /// The AWS account, when the target is there; or why it could not be looked at.
+    pub(super) aws: Option<Result<Examined, Failure>>,
 }
 
 /// What ONNX Runtime's telemetry is told. gwtf starts itself anew with it off, unless the person
@@ -99,6 +111,7 @@ fn examine(request: &LocateRequest, cores: usize, telemetry: Telemetry) -> Findi
         telemetry,
         cache_folder: folder.unwrap_or_else(|| request.cache_folder.clone()),
         tools: runtime::tools(&request.search_path),
+        aws: None,
     }
 }
 
@@ -121,6 +134,13 @@ fn broken(error: impl Explain) -> OnnxRuntime {
 impl Findings {
     /// How the command ends: well when models can be run here, now or after fetching.
     fn exit(&self) -> Exit {
+        match &self.aws {
+            Some(Err(failure)) => return failure.exit,
+            Some(Ok(aws)) if aws.findings.iter().any(|one| one.severity == Severity::Error) => {
+                return Exit::Verdict;
+            }
+            _ => {}
+        }
         match &self.onnxruntime {
             OnnxRuntime::Loaded { .. } => Exit::Done,
             OnnxRuntime::NotCached if self.platform.is_some() && !self.tools.is_empty() => {
@@ -142,6 +162,41 @@ struct Document<'a> {
     telemetry: Telemetry,
     cache_folder: String,
     tools: Vec<ToolDocument>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aws: Option<AwsDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct AwsDocument<'a> {
+    region: Option<&'a str>,
+    account_id: Option<&'a str>,
+    caller_arn: Option<&'a str>,
+    findings: &'a [Finding],
+    error: Option<&'a str>,
+    hint: Option<&'a str>,
+}
+
+impl<'a> AwsDocument<'a> {
+    fn of(examined: &'a Result<Examined, Failure>) -> Self {
+        match examined {
+            Ok(examined) => Self {
+                region: Some(&examined.region),
+                account_id: Some(&examined.account_id),
+                caller_arn: Some(&examined.caller_arn),
+                findings: &examined.findings,
+                error: None,
+                hint: None,
+            },
+            Err(failure) => Self {
+                region: None,
+                account_id: None,
+                caller_arn: None,
+                findings: &[],
+                error: Some(&failure.message),
+                hint: failure.hint.as_deref(),
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -205,6 +260,7 @@ pub(super) fn render_json(findings: &Findings) -> Vec<u8> {
         telemetry: findings.telemetry,
         cache_folder: findings.cache_folder.display().to_string(),
         tools: findings.tools.iter().map(tool).collect(),
+        aws: findings.aws.as_ref().map(AwsDocument::of),
     };
     let mut json = serde_json::to_vec_pretty(&document).expect("strings and numbers become JSON");
     json.push(b'\n');
@@ -260,7 +316,36 @@ pub(super) fn render_text(findings: &Findings) -> String {
         let found = findings.tools.iter().find(|tool| tool_name(tool) == name);
         line(name, &found.map_or("not found".to_owned(), |tool| tool.path().display().to_string()));
     }
+    if let Some(aws) = &findings.aws {
+        render_aws(aws, &mut line);
+    }
     text
+}
+
+fn render_aws(aws: &Result<Examined, Failure>, line: &mut impl FnMut(&str, &str)) {
+    let examined = match aws {
+        Ok(examined) => examined,
+        Err(failure) => {
+            line("aws", &failure.message);
+            if let Some(hint) = &failure.hint {
+                line("", &format!("hint: {hint}"));
+            }
+            return;
+        }
+    };
+    line("aws", &format!("account {} in {}", examined.account_id, examined.region));
+    line("", &examined.caller_arn);
+    for finding in &examined.findings {
+        let mark = match finding.severity {
+            Severity::Error => "error: ",
+            Severity::Warning => "warning: ",
+            Severity::Info => "",
+        };
+        line("", &format!("{mark}{}: {}", finding.object, finding.text));
+        if let Some(fix) = &finding.fix {
+            line("", &format!("hint: {fix}"));
+        }
+    }
 }
 
 fn tool_name(tool: &Tool) -> &'static str {
@@ -294,6 +379,7 @@ mod tests {
             telemetry: Telemetry::of(Some("1")),
             cache_folder: PathBuf::from("/home/ada/.cache/gwtf/onnxruntime"),
             tools: vec![Tool::Python(PathBuf::from("/usr/bin/python3"))],
+            aws: None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! `gwtf export`: the desired state in the form of another tool. Calls nobody.
 
 use super::{Context, cannot_print};
-use crate::config::{Auth, Settings, Target};
+use crate::config::{Settings, Target};
 use crate::error::{Exit, Failure};
 use crate::model::onnx::read_facts;
 use crate::release::Version;
@@ -65,7 +65,7 @@ impl Args {
             let text = "target `ecs`: only the API of a Lambda function can be exported";
             return Err(Failure::new(Exit::Refused, text).with_hint("set `target = \"lambda\"`"));
         }
-        let auth = auth(settings)?;
+        let auth = settings.cloud_auth()?;
         let account = self.account.as_deref().or_else(|| context.environment.get("AWS_ACCOUNT_ID"));
         let account = account.ok_or_else(|| {
             Failure::new(Exit::Refused, "account: none is named, and export calls nobody")
@@ -89,20 +89,4 @@ impl Args {
         })?;
         Ok(openapi::document(&contract, &place)?)
     }
-}
-
-/// Who may call the endpoint on AWS; signed requests alone when nothing is said.
-fn auth(settings: &Settings) -> Result<spec::Auth, Failure> {
-    let name = match settings.file.gateway.auth {
-        None | Some(Auth::Iam) => return Ok(spec::Auth::Iam),
-        Some(Auth::ApiKey) => return Ok(spec::Auth::ApiKey),
-        Some(Auth::None) => return Ok(spec::Auth::None),
-        Some(Auth::Jwt) => "jwt",
-        Some(Auth::Cognito) => "cognito",
-    };
-    let text = format!(
-        "gateway.auth `{name}`: authorizers are not exported yet, they come with the identity work"
-    );
-    Err(Failure::new(Exit::Refused, text)
-        .with_hint("set `auth` to \"iam\", \"api-key\" or \"none\" under [gateway] in gwtf.toml"))
 }

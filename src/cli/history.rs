@@ -1,6 +1,6 @@
 //! `gwtf history`: the ledger, newest release first.
 
-use super::{Context, TargetArgs};
+use super::{Context, Releases, TargetArgs, cloud};
 use crate::error::{Exit, Failure};
 
 /// List every release, newest first
@@ -11,7 +11,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let (settings, store) = context.releases(args.target)?;
+    let (settings, releases) = context.releases(args.target)?;
+    let Releases::Local(store) = releases else { return cloud::history(&settings, context) };
     let ledger = store.read()?;
     let columns = context.console.columns();
     context.print(&settings, &store, &ledger, |place| {

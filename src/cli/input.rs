@@ -4,6 +4,9 @@ use crate::error::{Exit, Failure};
 use std::io::{self, Read};
 use std::path::Path;
 
+/// The most bytes of a file of CA certificates: a system's whole store takes a quarter of one MiB.
+const CACERT_BYTES_MAX: usize = 16 << 20;
+
 /// All of a file that has `bytes_max` at most; `what` names it in a refusal.
 pub(super) fn read_file(what: &str, path: &Path, bytes_max: usize) -> Result<Vec<u8>, Failure> {
     let file = fs_err::File::open(path).map_err(|error| unreadable(what, &error))?;
@@ -20,6 +23,11 @@ pub(super) fn read_file_or_stdin(
         return read(what, path, io::stdin().lock(), bytes_max);
     }
     read_file(what, path, bytes_max)
+}
+
+/// A file of CA certificates, not looked into.
+pub(super) fn read_cacert(path: &Path) -> Result<Vec<u8>, Failure> {
+    read_file("cacert", path, CACERT_BYTES_MAX)
 }
 
 fn read(what: &str, path: &Path, source: impl Read, bytes_max: usize) -> Result<Vec<u8>, Failure> {

@@ -7,20 +7,27 @@
 //! A file with `Args` (its doc comments are the help) and `run(args, context)`, a variant in
 //! `Command`, an arm in `dispatch`, and `UPDATE_GOLDEN=1 cargo test` to bring `docs/cli.md` along.
 
+mod authorize;
+mod cloud;
 mod completions;
 mod deploy;
+mod destroy;
 mod doctor;
 mod export;
 mod history;
 mod infer;
+mod init;
 mod input;
 mod inspect;
+mod invoke;
 mod loadtest;
 mod local;
 mod package;
+mod plan;
 mod promote;
 mod prune;
 mod reference;
+mod request_form;
 mod rollback;
 mod serve;
 mod signals;
@@ -99,17 +106,21 @@ const COMMON_HEADING: &str = "Common options";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Init(init::Args),
     Inspect(inspect::Args),
     Infer(infer::Args),
+    Invoke(invoke::Args),
     Package(Box<package::Args>),
     Serve(Box<serve::Args>),
     Loadtest(Box<loadtest::Args>),
+    Plan(plan::Args),
     Deploy(deploy::Args),
     Promote(promote::Args),
     Rollback(rollback::Args),
     Status(status::Args),
     History(history::Args),
     Prune(prune::Args),
+    Destroy(destroy::Args),
     Export(export::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
@@ -124,6 +135,14 @@ struct TargetArgs {
     /// gwtf.toml. Commands about releases already made find those of this machine by themselves.
     #[arg(long, value_name = "TARGET", value_parser = target_parser())]
     target: Option<Target>,
+}
+
+/// Where releases are.
+enum Releases {
+    /// On this machine.
+    Local(Store),
+    /// On AWS.
+    Cloud,
 }
 
 /// What every command gets besides its own arguments.
@@ -153,17 +172,21 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, environment: Environme
 
 fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
+        Command::Init(args) => init::run(&args, context),
         Command::Inspect(args) => inspect::run(&args, context),
         Command::Infer(args) => infer::run(&args, context),
+        Command::Invoke(args) => invoke::run(&args, context),
         Command::Package(args) => package::run(&args, context),
         Command::Serve(args) => serve::run(&args, context),
         Command::Loadtest(args) => loadtest::run(&args, context),
+        Command::Plan(args) => plan::run(args, context),
         Command::Deploy(args) => deploy::run(args, context),
         Command::Promote(args) => promote::run(&args, context),
         Command::Rollback(args) => rollback::run(&args, context),
         Command::Status(args) => status::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Prune(args) => prune::run(&args, context),
+        Command::Destroy(args) => destroy::run(&args, context),
         Command::Export(args) => export::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),
@@ -183,11 +206,18 @@ impl Context {
     }
 
     /// The settings of a command about releases already made, and where these are.
-    fn releases(&self, target: TargetArgs) -> Result<(Settings, Store), Failure> {
+    fn releases(&self, target: TargetArgs) -> Result<(Settings, Releases), Failure> {
         let settings = self.settings(target.target)?;
-        settings.require_local_releases(&self.environment)?;
-        let store = settings.store();
-        Ok((settings, store))
+        let releases = match settings.released_target(&self.environment)? {
+            Target::Local => Releases::Local(settings.store()),
+            Target::Lambda | Target::Ecs => Releases::Cloud,
+        };
+        Ok((settings, releases))
+    }
+
+    /// Seed of what need not be repeated: back-off, names of locks.
+    fn seed(&self) -> u64 {
+        rand::random()
     }
 
     fn holder(&self) -> Holder {

@@ -1,6 +1,6 @@
 //! `gwtf rollback`: away from a canary, or back to a version that was live.
 
-use super::{Context, TargetArgs};
+use super::{Context, Releases, TargetArgs, cloud};
 use crate::error::{Exit, Failure};
 use crate::release::{Kind, Version, perform};
 
@@ -18,12 +18,18 @@ pub(super) struct Args {
     /// The version to go back to; any running canary ends
     #[arg(long, value_name = "V")]
     to: Option<Version>,
+    /// Do not look whether the release answers (AWS)
+    #[arg(long)]
+    no_smoke: bool,
     #[command(flatten)]
     target: TargetArgs,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let (settings, store) = context.releases(args.target)?;
+    let (settings, releases) = context.releases(args.target)?;
+    let Releases::Local(store) = releases else {
+        return cloud::rollback(args.to.as_ref(), args.no_smoke, &settings, context);
+    };
     let stamp = context.stamp(&settings);
     let outcome = perform::rollback(&store, args.to.as_ref(), context.holder(), stamp)?;
     context.print_release(Kind::Rollback, &settings, &outcome)

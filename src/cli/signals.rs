@@ -39,6 +39,19 @@ pub(super) fn raise_on_interrupt(stop: &StopFlag) -> Result<(), Failure> {
     listen(move || stop.raise())
 }
 
+/// Ends with the first Ctrl-C or SIGTERM. Called inside of a runtime.
+pub(super) fn interrupted() -> Result<impl Future<Output = ()> + use<>, Failure> {
+    let of = |kind| signal(kind).map_err(machine);
+    let (mut interrupt, mut terminate) =
+        (of(SignalKind::interrupt())?, of(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
 /// A channel that gets a message on each Ctrl-C or SIGTERM.
 pub(super) fn interrupts() -> Result<mpsc::Receiver<()>, Failure> {
     let (sender, receiver) = mpsc::channel();

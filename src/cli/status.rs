@@ -1,13 +1,14 @@
 //! `gwtf status`: what is live, what is kept, and whether it is whole.
 
-use super::{Context, TargetArgs};
+use super::{Context, Releases, TargetArgs, cloud};
 use crate::error::{Exit, Explain, Failure, chain};
 use crate::release::store::damage;
 
 /// Say what is live, which canary runs, and which versions are kept
 ///
 /// Every kept version's bytes are held to their digest; if one is missing or damaged, the command
-/// ends with 1.
+/// ends with 1. On AWS the command names what was changed by hand since the last release, and then
+/// ends with 1 too.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -15,7 +16,8 @@ pub(super) struct Args {
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    let (settings, store) = context.releases(args.target)?;
+    let (settings, releases) = context.releases(args.target)?;
+    let Releases::Local(store) = releases else { return cloud::status(&settings, context) };
     let ledger = store.read()?;
     let damage = damage(&store, &ledger);
     let columns = context.console.columns();

@@ -30,18 +30,6 @@ pub(super) fn report(console: &Console, error: &clap::Error) -> Exit {
     }
 }
 
-/// Refuses a flag that the command line's contract has and this version does not.
-///
-/// Such flags are declared, hidden from the help, so that who reads of them elsewhere is told that
-/// they are to come and not that they are misspelt.
-pub(super) fn refuse_planned(flag: &str, given: bool) -> Result<(), Failure> {
-    if !given {
-        return Ok(());
-    }
-    let text = format!("{flag}: not in gwtf {}", env!("CARGO_PKG_VERSION"));
-    Err(Failure::new(Exit::Refused, text).with_hint("it comes with the targets on AWS"))
-}
-
 /// Takes clap's text apart: the message up to the first empty line, `tip:` lines, the usage.
 fn failure(text: &str) -> Failure {
     let (message, rest) = text.split_once("\n\n").unwrap_or((text, ""));

@@ -43,6 +43,12 @@ pub enum Error {
         names: Vec<Unenforced>,
     },
     KeyAuthWithoutKeys,
+    /// API keys are asked for on AWS, where a key without a usage plan opens nothing.
+    KeyAuthWithoutPlans,
+    /// An authorizer that is not deployed yet.
+    AuthNotBuilt {
+        auth: &'static str,
+    },
 }
 
 impl fmt::Display for Error {
@@ -69,7 +75,7 @@ impl fmt::Display for Error {
             }
             Self::TargetNotBuilt { target } => write!(
                 f,
-                "target `{}`: this build releases only with `--target local`",
+                "target `{}`: this build releases to `local` and to `lambda`",
                 target.name()
             ),
             Self::Unenforced { names } => {
@@ -80,6 +86,13 @@ impl fmt::Display for Error {
             Self::KeyAuthWithoutKeys => {
                 f.write_str("gateway.auth `api-key`: no usage plan has keys, so nobody could call")
             }
+            Self::KeyAuthWithoutPlans => {
+                f.write_str("gateway.auth `api-key`: there is no usage plan, so nobody could call")
+            }
+            Self::AuthNotBuilt { auth } => write!(
+                f,
+                "gateway.auth `{auth}`: authorizers are not made yet, they come with the identity work"
+            ),
         }
     }
 }
@@ -110,7 +123,7 @@ impl Explain for Error {
                                       under [endpoint] in gwtf.toml"
                     .to_owned()
             }
-            Self::TargetNotBuilt { .. } => "pass `--target local`".to_owned(),
+            Self::TargetNotBuilt { .. } => "pass `--target local` or `--target lambda`".to_owned(),
             Self::Unenforced { names } => {
                 let flags: Vec<String> = names
                     .iter()
@@ -118,7 +131,11 @@ impl Explain for Error {
                     .collect();
                 format!("pass {} to go on without, or change gwtf.toml", flags.join(" "))
             }
-            Self::KeyAuthWithoutKeys => {
+            Self::AuthNotBuilt { .. } => {
+                "set `auth` to \"iam\", \"api-key\" or \"none\" under [gateway] in gwtf.toml"
+                    .to_owned()
+            }
+            Self::KeyAuthWithoutKeys | Self::KeyAuthWithoutPlans => {
                 "add `keys = [\"alice\"]` to a [[usage_plan]] in gwtf.toml".to_owned()
             }
         })

@@ -42,6 +42,10 @@ pub struct Endpoint {
     /// AWS Region. Default: AWS_REGION and the rest of the AWS chain.
     #[schemars(extend("pattern" = "^[a-z0-9-]{1,32}$"))]
     pub region: Option<String>,
+    /// S3 bucket of deploy locks and large artefacts (target lambda). Default: one that gwtf makes,
+    /// `gwtf-<account>-<region>`.
+    #[schemars(extend("pattern" = "^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$"))]
+    pub bucket: Option<String>,
 }
 
 /// Where an endpoint runs.

@@ -25,6 +25,8 @@ pub use complaint::Complaint;
 pub use environment::Environment;
 pub use error::Error;
 pub use file::{Auth, File, PackageForm, Target};
-pub use resolved::{Flags, Function, KEEP_DEFAULT, STAGE_DEFAULT, Settings, endpoint_name_from};
+pub use resolved::{
+    Flags, Function, KEEP_DEFAULT, STAGE_DEFAULT, Settings, endpoint_name_from, endpoint_name_of,
+};
 pub use rules::{is_endpoint_name, key_variable};
 pub use unenforced::Unenforced;

@@ -184,23 +184,34 @@ impl Settings {
         if let Some(name) = self.endpoint_name.as_deref().or(recorded) {
             return name.to_owned();
         }
-        let stem = model.and_then(Path::file_stem).filter(|stem| *stem != "model");
-        let parent = model.and_then(Path::parent).and_then(Path::file_name);
-        let parent = parent.or_else(|| self.folder.file_name());
-        stem.into_iter()
-            .chain(parent)
-            .find_map(|name| endpoint_name_from(&name.to_string_lossy()))
-            .unwrap_or_else(|| ENDPOINT_NAME_DEFAULT.to_owned())
+        endpoint_name_of(model, &self.folder)
     }
 
-    /// Refuses a `deploy` to anything but this machine, which has to be named.
+    /// Who may call the endpoint on AWS; signed requests alone when nothing is said.
     ///
     /// # Errors
-    /// No target is named, or one that this build cannot release to.
-    pub fn require_local_deploy(&self, environment: &Environment) -> Result<(), Error> {
+    /// The file names an authorizer that is not deployed yet, or wants API keys and names none.
+    pub fn cloud_auth(&self) -> Result<spec::Auth, Error> {
+        match self.file.gateway.auth {
+            None | Some(Auth::Iam) => Ok(spec::Auth::Iam),
+            Some(Auth::ApiKey) if self.file.usage_plan.is_empty() => {
+                Err(Error::KeyAuthWithoutPlans)
+            }
+            Some(Auth::ApiKey) => Ok(spec::Auth::ApiKey),
+            Some(Auth::None) => Ok(spec::Auth::None),
+            Some(Auth::Jwt) => Err(Error::AuthNotBuilt { auth: "jwt" }),
+            Some(Auth::Cognito) => Err(Error::AuthNotBuilt { auth: "cognito" }),
+        }
+    }
+
+    /// Where releases go.
+    ///
+    /// # Errors
+    /// Nothing says so, or it is a target that this build cannot release to.
+    pub fn release_target(&self, environment: &Environment) -> Result<Target, Error> {
         match self.target {
-            Some(Target::Local) => Ok(()),
-            Some(target) => Err(Error::TargetNotBuilt { target }),
+            Some(Target::Ecs) => Err(Error::TargetNotBuilt { target: Target::Ecs }),
+            Some(target) => Ok(target),
             None => Err(Error::NoTarget { has_aws_credentials: environment.has_aws_credentials() }),
         }
     }
@@ -211,11 +222,11 @@ impl Settings {
     /// # Errors
     /// No target is named and nothing was released here, or a target that this build cannot release
     /// to.
-    pub fn require_local_releases(&self, environment: &Environment) -> Result<(), Error> {
+    pub fn released_target(&self, environment: &Environment) -> Result<Target, Error> {
         if self.target.is_none() && self.store().has_ledger() {
-            return Ok(());
+            return Ok(Target::Local);
         }
-        self.require_local_deploy(environment)
+        self.release_target(environment)
     }
 
     /// Who may call the local endpoint.
@@ -284,6 +295,18 @@ fn usage_plan(written: &file::UsagePlan) -> UsagePlan {
 fn key_plans(file: &File) -> BTreeMap<String, String> {
     let plans = file.usage_plan.iter();
     plans.flat_map(|plan| plan.keys.iter().map(|key| (key.clone(), plan.name.clone()))).collect()
+}
+
+/// An endpoint's name from the model file's name (from its folder's when the file is called
+/// `model.onnx`), else from this folder's.
+pub fn endpoint_name_of(model: Option<&Path>, folder: &Path) -> String {
+    let stem = model.and_then(Path::file_stem).filter(|stem| *stem != "model");
+    let parent = model.and_then(Path::parent).and_then(Path::file_name);
+    let parent = parent.or_else(|| folder.file_name());
+    stem.into_iter()
+        .chain(parent)
+        .find_map(|name| endpoint_name_from(&name.to_string_lossy()))
+        .unwrap_or_else(|| ENDPOINT_NAME_DEFAULT.to_owned())
 }
 
 /// A name made into an endpoint's: small letters, digits and `-`, a letter first; `None` when

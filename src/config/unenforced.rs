@@ -64,6 +64,11 @@ impl Unenforced {
         gate.into_iter().chain(watches.then_some(Self::Bake)).collect()
     }
 
+    /// What a deploy to AWS does not do although the file asks for it.
+    pub fn by_cloud_deploy(file: &File) -> Vec<Self> {
+        Self::by_deploy(file)
+    }
+
     /// What the local endpoint does not enforce although the file asks for it.
     pub fn by_serve(file: &File) -> Vec<Self> {
         let auth = match file.gateway.auth {

@@ -1,1 +1,4 @@
 //! Who may do what: IAM documents and their evaluation, and signed requests.
+
+pub mod policy;
+pub mod sigv4;

@@ -70,6 +70,12 @@ pub enum Error {
     /// Bytes given as certificates are none.
     #[error("the extra CA certificates are no PEM certificates: {0}")]
     Certificates(String),
+    /// Nothing proves who sends the requests.
+    #[error("the requests cannot be authorized")]
+    NoProof {
+        /// Why.
+        source: super::authorize::NoProof,
+    },
     /// The system lends too few file descriptors for the connections asked for.
     #[error("{connections} connections need more open files than the limit of {limit}")]
     OpenFiles {
@@ -100,6 +106,7 @@ impl Explain for Error {
             | Self::Unreachable { .. }
             | Self::Tls { .. }
             | Self::NoHttp2(_)
+            | Self::NoProof { .. }
             | Self::OpenFiles { .. }
             | Self::System { .. } => Exit::Machine,
         }
@@ -126,6 +133,7 @@ impl Explain for Error {
             Self::Request { .. }
             | Self::Range { .. }
             | Self::Certificates(_)
+            | Self::NoProof { .. }
             | Self::System { .. } => {
                 return None;
             }

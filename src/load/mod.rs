@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Plan ─> Schedule ─> worker loop (one per thread) ─> Client (HTTP/1.1 | HTTP/2, TCP | TLS)
-//!                          │                                │
+//!                          │                   Authorize ─────┤
 //!                          │ retry (pure policy)            └─> classify (pure) ─> Outcome
 //!                          └─> record ─> Recording ─> verdict, report
 //! ```
@@ -12,6 +12,7 @@
 //! instant. Knows a URL and nothing of the gateway.
 
 pub mod assertion;
+pub mod authorize;
 pub mod baseline;
 pub mod class;
 mod classify;

@@ -4,11 +4,13 @@ mod target;
 
 pub use target::Target;
 
+use super::authorize::Authorize;
 use super::error::Error;
 use super::retry::RetryModel;
 use super::schedule::Schedule;
 use bytes::Bytes;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The most connections a plan may ask for.
@@ -133,6 +135,8 @@ pub struct Plan {
     pub timeout: Duration,
     /// Keys; none sends no key.
     pub keys: Vec<WeightedKey>,
+    /// What proves who sends, with headers that hold for a time; none adds none.
+    pub authorize: Option<Arc<dyn Authorize>>,
     /// What clients do about failures.
     pub retry: RetryModel,
     /// The protocol version.
@@ -162,6 +166,7 @@ impl Plan {
             streams_max: 100,
             timeout: Duration::from_secs(30),
             keys: Vec::new(),
+            authorize: None,
             retry: RetryModel::default(),
             http_version: HttpVersion::default(),
             tls: TlsOptions::default(),
@@ -236,14 +241,15 @@ fn check_request(request: &Request) -> Result<(), Error> {
     if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
         return refused("path", path);
     }
-    for (name, value) in &request.headers {
-        // These frame the message: they are the client's to write.
-        let own =
-            ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te"];
-        let is_own = own.iter().any(|own| name.eq_ignore_ascii_case(own));
-        if is_own || !is_token(name) || !is_header_value(value) {
-            return refused("header", name);
-        }
+    request.headers.iter().try_for_each(|(name, value)| check_header(name, value))
+}
+
+/// Refuses a header that HTTP does not allow or that frames the message: those are the client's.
+pub(super) fn check_header(name: &str, value: &str) -> Result<(), Error> {
+    let own = ["content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te"];
+    let is_own = own.iter().any(|own| name.eq_ignore_ascii_case(own));
+    if is_own || !is_token(name) || !is_header_value(value) {
+        return Err(Error::Request { part: "header", value: name.to_owned() });
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! From a plan to a recording: checks, the probe, the workers, the live view.
 
+use super::authorize;
 use super::client::Client;
 use super::client::http1::Http1;
 use super::client::http2::Http2;
@@ -50,6 +51,7 @@ fn run_with<C: Client>(
     let tls = tls_target(plan)?;
     let prepared = Arc::new(Prepared::new(plan)?);
     let address = probe(&plan.target, tls.as_ref(), plan.timeout)?;
+    let (renewed, _renewing) = authorize::start(plan)?;
     let workers = plan.workers.min(plan.connections());
     let live: Vec<Arc<LiveCounts>> = (0..workers).map(|_| Arc::new(LiveCounts::new())).collect();
     let retry = retry_clients(plan);
@@ -63,6 +65,7 @@ fn run_with<C: Client>(
         address,
         tls: tls.clone(),
         prepared: Arc::clone(&prepared),
+        renewed: Arc::clone(&renewed),
         clock,
         retry: retry.clone(),
         live: Arc::clone(&live[part]),

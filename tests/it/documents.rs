@@ -128,15 +128,11 @@ fn serve_follows_its_schema_and_ends_well_when_interrupted() {
 #[test]
 fn flags_that_are_to_come_say_so() {
     let folder = tempfile::tempdir().unwrap();
-    for (arguments, hint) in [
-        ("loadtest m.onnx --rps 1 --sigv4", "the targets on AWS"),
-        ("loadtest m.onnx --rps 1 --workers ecs:2", "the targets on AWS"),
-    ] {
-        let output = gwtf(folder.path()).args(arguments.split(' ')).output().unwrap();
-        let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{arguments}: {text}");
-        assert!(text.contains(hint), "{arguments}: {text}");
-    }
+    let arguments = "loadtest m.onnx --rps 1 --workers ecs:2";
+    let output = gwtf(folder.path()).args(arguments.split(' ')).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("the targets on AWS"), "{text}");
 }
 
 #[test]

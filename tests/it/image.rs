@@ -6,6 +6,8 @@ mod check;
 mod ecr;
 /// The layout: what it holds, how it is reproduced, what is refused.
 mod layout;
+/// A push through the port to AWS.
+mod port;
 /// Images through the program.
 mod program;
 /// Pushes to and pulls from a real registry.

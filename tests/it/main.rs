@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+/// The port to AWS: every question and change on moto, requests and failures.
+mod aws_port;
 /// The command line: bad input, one document on stdout, interrupts.
 mod cli;
 /// What `--json` prints against the schemas in `docs/schemas`.
@@ -12,6 +14,10 @@ mod gateway;
 mod host;
 /// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
 mod image;
+/// `gwtf init`: gwtf.toml, sample requests, the workflow.
+mod init;
+/// `invoke`: one request through the program.
+mod invoke;
 /// Artefacts in sandboxes behind the twin, through the program.
 mod lambda_target;
 /// The load tester against servers that behave badly on purpose.
@@ -40,6 +46,10 @@ mod runtime_program;
 mod sandbox;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
+/// Signed requests, verified by botocore.
+mod sigv4;
+/// What plays AWS in tests: moto, LocalEmu, faults, a recorder.
+mod stand_ins;
 /// Fixture paths, a clean folder, the program.
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod support;

@@ -18,8 +18,10 @@ mod world;
 
 use gwtf::model::{DType, Digest, Dim, Signature, TensorSpec};
 use gwtf::plan::record::Stamp;
+use gwtf::plan::render::ledger::Place;
+use gwtf::plan::settings::changed_by_hand;
 use gwtf::plan::wanted::{Artefact, ArtefactForm, FunctionWanted, GatewayWanted, RoleWanted};
-use gwtf::plan::{Names, Observed, Plan, Wanted, deploy};
+use gwtf::plan::{Drift, Ledger, Names, Observed, Plan, Wanted, deploy};
 use gwtf::spec::timestamp::Timestamp;
 use gwtf::spec::version::Version;
 use gwtf::spec::{Auth, Period, Quota, Throttle, UsagePlan};
@@ -143,6 +145,20 @@ fn released(tags: &[&str]) -> World {
 }
 
 impl World {
+    /// What was changed by hand.
+    fn drift(&self) -> Vec<Drift> {
+        let ledger = Ledger::of(&self.observed, &self.names);
+        changed_by_hand(&self.observed, &self.names, &ledger)
+    }
+
+    /// What is printed of the endpoint.
+    fn told<T>(&self, tell: impl FnOnce(Place<'_>) -> T) -> T {
+        let ledger = Ledger::of(&self.observed, &self.names);
+        let url = self.observed.rest_api.as_ref().map(|api| self.names.url(&api.id));
+        let (names, observed) = (&self.names, &self.observed);
+        tell(Place { names, ledger: &ledger, observed, url: url.as_deref() })
+    }
+
     fn deploy(&mut self, wanted: &Wanted) {
         let plan = planned(wanted, &self.observed);
         self.carry_out(&plan, wanted.stamp.at);

@@ -3,12 +3,16 @@
 use super::backing::Backing;
 use super::requests::{self, Payload};
 use super::{Args, Context};
+use crate::cli::authorize::{self, Signer};
+use crate::cli::cloud::deployed;
 use crate::cli::local::{self, Front, Hosted, LocalUpstream, Overrides, Room, contract};
+use crate::config::Target;
 use crate::console::Console;
 use crate::error::{Exit, Failure};
 use crate::load::plan::{CONNECTIONS_MAX, Plan};
+use crate::model::Signature;
 use crate::serve::http::HostOptions;
-use crate::spec::{ApiKey, Auth, Gateway, Secret, Throttle};
+use crate::spec::{ApiKey, Auth, Gateway, Throttle};
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -30,7 +34,10 @@ pub(super) struct Aim {
     pub(super) account_throttle: Option<Throttle>,
     /// The function's most sandboxes.
     pub(super) reserved_concurrency: Option<u32>,
-    keys: Vec<ApiKey>,
+    /// Keys with values.
+    pub(super) keys: Vec<ApiKey>,
+    /// What signs the requests.
+    pub(super) signer: Option<Arc<Signer>>,
 }
 
 enum Place {
@@ -70,8 +77,13 @@ impl Aim {
         let settings = context.settings(None)?;
         let keys = local::api_keys(&settings, context)?;
         let Some(url) = &args.url else {
+            let named = args.model.is_some() || args.function.package.is_some();
+            if !named && settings.target == Some(Target::Lambda) {
+                return Self::at_deployed(args, context, &settings);
+            }
             return Self::at_local(args, context, &settings, keys);
         };
+        let signer = at_url(args, url, &settings, context)?;
         let (payloads, payload_text) = match args.payload.as_slice() {
             [] => {
                 context.console.talk("no --payload: sending GET requests without a body");
@@ -85,11 +97,59 @@ impl Aim {
             payloads,
             payload_text,
             served: None,
-            auth: args.bearer_from.as_ref().map(|_| "bearer".to_owned()),
+            auth: shown_auth(args).map(str::to_owned),
             throttle: None,
             account_throttle: None,
             reserved_concurrency: None,
             keys,
+            signer,
+        })
+    }
+
+    /// The endpoint of gwtf.toml, in AWS, with the credentials that it asks for.
+    fn at_deployed(
+        args: &Args,
+        context: &Context,
+        settings: &crate::config::Settings,
+    ) -> Result<Self, Failure> {
+        for (flag, given) in [
+            ("--throttle", args.throttle.is_some()),
+            ("--account-throttle", args.account_throttle.is_some()),
+        ] {
+            if given {
+                let text = format!("{flag}: AWS's own limits are in force at a deployed endpoint");
+                return Err(Failure::new(Exit::Refused, text)
+                    .with_hint("name a model to load the twin under these limits"));
+            }
+        }
+        let deployed = deployed(settings, context)?;
+        if deployed.auth == Auth::ApiKey && args.key.is_empty() {
+            return Err(key_wanted(&deployed.keys));
+        }
+        let url = format!("{}/predict", deployed.url);
+        let parsed = authorize::parse_url(&url)?;
+        let headers = authorize::headers(&args.header)?;
+        let signs = args.sigv4 || deployed.auth == Auth::Iam;
+        let named = match deployed.auth {
+            _ if signs => Some("the signature"),
+            Auth::ApiKey => Some("the API key"),
+            _ => None,
+        };
+        authorize::refuse_in_clear(&parsed, named, &headers)?;
+        let host = authorize::host_of(&parsed, &headers);
+        let signer = signs.then(|| Signer::find(&host, settings, context)).transpose()?;
+        let (payloads, payload_text) = payloads(args, &deployed.signature)?;
+        Ok(Self {
+            place: Place::Url(url),
+            payloads,
+            payload_text,
+            served: Some(format!("{} {}", deployed.endpoint, deployed.live)),
+            auth: Some(if signs { "sigv4" } else { auth_text(deployed.auth) }.to_owned()),
+            throttle: deployed.throttle,
+            account_throttle: deployed.account_throttle,
+            reserved_concurrency: settings.function.reserved_concurrency,
+            keys: deployed.keys,
+            signer: signer.map(Arc::new),
         })
     }
 
@@ -110,30 +170,10 @@ impl Aim {
         };
         let contract = contract(settings, &served, &keys, &overrides)?;
         if contract.auth == Auth::ApiKey && args.key.is_empty() {
-            let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
-            return Err(Failure::new(
-                Exit::Refused,
-                "the endpoint wants API keys and no --key is given",
-            )
-            .with_hint(format!(
-                "name keys and shares, for instance --key {}=1",
-                names.join("=1 --key ")
-            )));
+            return Err(key_wanted(&keys));
         }
-        let (payloads, payload_text) = match args.payload.as_slice() {
-            [] => {
-                let signature = backing.signature();
-                let made = requests::from_signature(signature, args.seed, &args.dim)?;
-                let text = format!("POST, {} bytes made from the signature", made.body.len());
-                (vec![made], text)
-            }
-            files => (requests::from_files(files)?, files_text(files)),
-        };
-        let auth = match contract.auth {
-            Auth::None => "none",
-            Auth::ApiKey => "api-key",
-            Auth::Iam => "iam",
-        };
+        let (payloads, payload_text) = payloads(args, backing.signature())?;
+        let auth = auth_text(contract.auth);
         Ok(Self {
             payloads,
             payload_text,
@@ -143,6 +183,7 @@ impl Aim {
             account_throttle: Some(contract.account_throttle),
             reserved_concurrency: backing.reserved_concurrency(),
             keys,
+            signer: signer(args, "", settings, context)?,
             place: Place::Local(Box::new(LocalPlace {
                 backing,
                 contract,
@@ -213,11 +254,6 @@ impl Aim {
         }
     }
 
-    /// The value of the key of this name.
-    pub(super) fn key(&self, name: &str) -> Option<&Secret> {
-        self.keys.iter().find(|key| key.name == name).map(|key| &key.value)
-    }
-
     /// The target as reports name it: an endpoint of our own had a port for this run only.
     pub(super) fn shown_url(&self, plan: &Plan) -> String {
         match &self.place {
@@ -242,6 +278,71 @@ impl Running {
         if let Self::Local(_, hosted) = self {
             hosted.stop();
         }
+    }
+}
+
+fn key_wanted(keys: &[ApiKey]) -> Failure {
+    let names: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+    Failure::new(Exit::Refused, "the endpoint wants API keys and no --key is given").with_hint(
+        format!("name keys and shares, for instance --key {}=1", names.join("=1 --key ")),
+    )
+}
+
+/// The bodies in the files that are named, or one made from the signature; and what they are.
+fn payloads(args: &Args, signature: &Signature) -> Result<(Vec<Payload>, String), Failure> {
+    match args.payload.as_slice() {
+        [] => {
+            let made = requests::from_signature(signature, args.seed, &args.dim)?;
+            let text = format!("POST, {} bytes made from the signature", made.body.len());
+            Ok((vec![made], text))
+        }
+        files => Ok((requests::from_files(files)?, files_text(files))),
+    }
+}
+
+fn auth_text(auth: Auth) -> &'static str {
+    match auth {
+        Auth::None => "none",
+        Auth::ApiKey => "api-key",
+        Auth::Iam => "iam",
+    }
+}
+
+/// Who signs requests to a URL, if somebody is to; no credential goes there in clear.
+fn at_url(
+    args: &Args,
+    url: &str,
+    settings: &crate::config::Settings,
+    context: &Context,
+) -> Result<Option<Arc<Signer>>, Failure> {
+    let headers = authorize::headers(&args.header)?;
+    let url = authorize::parse_url(url)?;
+    let named = match args {
+        Args { sigv4: true, .. } => Some("the signature"),
+        Args { bearer_from: Some(_), .. } => Some("the bearer token"),
+        Args { key, .. } if !key.is_empty() => Some("the API key"),
+        _ => None,
+    };
+    authorize::refuse_in_clear(&url, named, &headers)?;
+    signer(args, &authorize::host_of(&url, &headers), settings, context)
+}
+
+fn signer(
+    args: &Args,
+    host: &str,
+    settings: &crate::config::Settings,
+    context: &Context,
+) -> Result<Option<Arc<Signer>>, Failure> {
+    let found = args.sigv4.then(|| Signer::find(host, settings, context));
+    Ok(found.transpose()?.map(Arc::new))
+}
+
+/// How requests to a URL prove who sends them, for a reader.
+fn shown_auth(args: &Args) -> Option<&'static str> {
+    match args {
+        Args { sigv4: true, .. } => Some("sigv4"),
+        Args { bearer_from: Some(_), .. } => Some("bearer"),
+        _ => None,
     }
 }
 

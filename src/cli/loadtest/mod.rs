@@ -4,11 +4,12 @@ mod aim;
 mod backing;
 mod plan;
 mod requests;
+mod signing;
 mod view;
 mod write;
 
 use super::local::FunctionArgs;
-use super::{Context, unenforced_parser, usage};
+use super::{Context, authorize, unenforced_parser};
 use crate::config::Unenforced;
 use crate::error::{Exit, Failure};
 use crate::load::assertion::Assertion;
@@ -33,6 +34,8 @@ Examples:
   gwtf loadtest --rps 500 --assert 'p99(ok)<50ms' 'rate(error)=0' --json
   gwtf loadtest --url http://127.0.0.1:3000/prod/predict --payload body.json \\
     --stages '10s:100,5s:2000,10s:100' --report report.html
+  gwtf loadtest --url https://ID.execute-api.eu-west-1.amazonaws.com/prod/predict --sigv4 \\
+    --payload body.json --rps 50
   gwtf loadtest model.onnx --rps 200 --find-max --assert 'p99(ok)<20ms'
 
 Objectives:
@@ -114,8 +117,12 @@ pub(super) struct Args {
     /// A header for every request
     #[arg(long, value_name = "K: V")]
     header: Vec<String>,
+    /// Sign every request (SigV4) as the caller that the AWS chain finds; signatures are renewed
+    /// while the run goes on
+    #[arg(long)]
+    sigv4: bool,
     /// A bearer token from this environment variable
-    #[arg(long, value_name = "ENV")]
+    #[arg(long, value_name = "ENV", conflicts_with = "sigv4")]
     bearer_from: Option<String>,
     /// Speak HTTP/2
     #[arg(long)]
@@ -129,17 +136,17 @@ pub(super) struct Args {
     /// Go on without something that gwtf.toml asks for and this machine does not do yet
     #[arg(long, value_name = "NAME", value_parser = unenforced_parser())]
     allow_unenforced: Vec<Unenforced>,
-    #[arg(long, hide = true)]
-    sigv4: bool,
     #[command(flatten)]
     function: FunctionArgs,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
-    usage::refuse_planned("--sigv4", args.sigv4)?;
     // Whatever can be refused is refused before anything starts.
     let formats = write::formats(&args.report)?;
-    plan::headers(&args.header)?;
+    let headers = authorize::headers(&args.header)?;
+    for (flag, given) in [("--sigv4", args.sigv4), ("--bearer-from", args.bearer_from.is_some())] {
+        authorize::refuse_two(flag, given, &headers)?;
+    }
     let before = args.baseline.as_deref().map(write::read_baseline).transpose()?;
     let aim = aim::Aim::take(args, context)?;
     let stop = StopFlag::new();

@@ -1,9 +1,11 @@
 //! From flags to the load module's plan, and to the facts that a report states.
 
 use super::aim::Aim;
+use super::signing::Signing;
 use super::{Args, Context};
-use crate::cli::input;
-use crate::error::{Exit, Failure};
+use crate::cli::request_form::{add_missing, add_secret};
+use crate::cli::{authorize, input};
+use crate::error::Failure;
 use crate::load::plan::{HttpVersion, Pace, Plan, Request, Target, TlsOptions, WeightedKey};
 use crate::load::report::RunFacts;
 use crate::load::report::document::{LoopKind, Run, Schedule as ScheduleFacts, Stage};
@@ -11,10 +13,9 @@ use crate::load::retry::RetryModel;
 use crate::load::schedule::{ArrivalProcess, Rate, Schedule};
 use crate::release::Timestamp;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The most bytes of a file of CA certificates: a system's whole store takes a quarter of one MiB.
-const CACERT_BYTES_MAX: usize = 16 << 20;
 /// Connections of a closed loop when none are given.
 const CLOSED_CONNECTIONS_DEFAULT: usize = 64;
 /// The same of an open loop, which opens them on demand.
@@ -71,18 +72,6 @@ pub(super) fn parse_workers(text: &str) -> Result<usize, String> {
     }
 }
 
-/// `Name: value` each. Not clap's to parse: it shows what it refuses, and that may be a credential.
-pub(super) fn headers(texts: &[String]) -> Result<Vec<(String, String)>, Failure> {
-    let header = |text: &String| {
-        let (name, value) = text.split_once(':').ok_or_else(|| {
-            Failure::new(Exit::Refused, "--header: a header without a colon")
-                .with_hint("write it as `Name: value`")
-        })?;
-        Ok((name.trim().to_owned(), value.trim().to_owned()))
-    };
-    texts.iter().map(header).collect()
-}
-
 /// The plan of one run against `url`, at `rate_rps` when a search says so.
 pub(super) fn plan(
     args: &Args,
@@ -93,17 +82,22 @@ pub(super) fn plan(
 ) -> Result<Plan, Failure> {
     let target = Target::parse(url)?;
     let requests = requests(args, context, aim, &target)?;
+    let authorize = aim
+        .signer
+        .as_ref()
+        .map(|signer| Signing::new(signer, &target, &requests, context.console, crate::cli::now));
     let connections = connections(args, aim);
     let mut plan = Plan::new(target, requests, pace(args, connections, rate_rps)?);
     plan.connections_max = connections;
     plan.timeout = args.timeout;
     plan.keys = keys(args, context, aim)?;
+    plan.authorize = authorize.transpose()?.map(|signing| Arc::new(signing) as _);
     plan.retry = args.retry;
     plan.http_version = if args.http2 { HttpVersion::Http2 } else { HttpVersion::Http1 };
     plan.tls = TlsOptions {
         extra_ca_pem: match &args.cacert {
             None => None,
-            Some(path) => Some(input::read_file("cacert", path, CACERT_BYTES_MAX)?),
+            Some(path) => Some(input::read_cacert(path)?),
         },
         insecure: args.insecure,
     };
@@ -141,24 +135,14 @@ fn requests(
     aim: &Aim,
     target: &Target,
 ) -> Result<Vec<Request>, Failure> {
-    let mut headers = headers(&args.header)?;
+    let mut headers = authorize::headers(&args.header)?;
     if let Some(name) = &args.bearer_from {
-        let token = context.environment.get(name).ok_or_else(|| {
-            Failure::new(Exit::Refused, format!("--bearer-from: `{name}` is not set"))
-                .with_hint(format!("export {name} with the token"))
-        })?;
-        headers.push(("authorization".to_owned(), format!("Bearer {token}")));
+        let token = authorize::secret_from("--bearer-from", name, context)?;
+        add_secret(&mut headers, "authorization", "Bearer ", &token);
     }
     let request = |payload: &super::requests::Payload| {
         let mut headers = headers.clone();
-        let mut add = |name: &str, value: &str| {
-            if !headers.iter().any(|(given, _)| given.eq_ignore_ascii_case(name)) {
-                headers.push((name.to_owned(), value.to_owned()));
-            }
-        };
-        if let Some(content_type) = payload.content_type {
-            add("content-type", content_type);
-        }
+        add_missing(&mut headers, payload.headers.clone());
         Request {
             method: payload.method.to_owned(),
             path: target.path().to_owned(),
@@ -171,27 +155,15 @@ fn requests(
 
 /// The keys with their values: those of gwtf.toml, and any other that the environment sets.
 fn keys(args: &Args, context: &Context, aim: &Aim) -> Result<Vec<WeightedKey>, Failure> {
-    args.key
-        .iter()
-        .map(|share| {
-            let key = match aim.key(&share.name) {
-                Some(key) => Some(key.clone()),
-                None => context.environment.api_key(&share.name)?,
-            };
-            let key = key.ok_or_else(|| {
-                Failure::new(Exit::Refused, format!("--key: no API key is named `{}`", share.name))
-                    .with_hint(format!(
-                        "name it in a usage plan's `keys` in gwtf.toml, or set {}",
-                        crate::config::key_variable(&share.name)
-                    ))
-            })?;
-            Ok(WeightedKey {
-                name: share.name.clone(),
-                value: key.expose().to_owned(),
-                weight: share.weight,
-            })
+    let key = |share: &KeyShare| {
+        let value = authorize::key_value(&share.name, &aim.keys, context)?;
+        Ok(WeightedKey {
+            name: share.name.clone(),
+            value: value.expose().to_owned(),
+            weight: share.weight,
         })
-        .collect()
+    };
+    args.key.iter().map(key).collect()
 }
 
 /// What a report states about the run.

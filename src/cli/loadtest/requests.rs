@@ -1,7 +1,7 @@
 //! The requests of a run: bodies from files, or one made from the model's signature.
 
 use super::plan::DimSize;
-use crate::cli::input;
+use crate::cli::{input, request_form};
 use crate::error::Failure;
 use crate::model::Signature;
 use crate::model::payload::render_request;
@@ -10,15 +10,19 @@ use crate::spec::limits::PAYLOAD_BYTES_MAX;
 use bytes::Bytes;
 use std::path::{Path, PathBuf};
 
-/// The first bytes of an npy file.
-const NPY_MAGIC: &[u8] = b"\x93NUMPY";
-
 /// One request body and what it is sent as.
 #[derive(Debug, Clone)]
 pub(super) struct Payload {
     pub(super) method: &'static str,
-    pub(super) content_type: Option<&'static str>,
+    /// What says what the body is.
+    pub(super) headers: Vec<(String, String)>,
     pub(super) body: Bytes,
+}
+
+impl Payload {
+    fn post(body: Vec<u8>) -> Self {
+        Self { method: "POST", headers: request_form::headers(&body), body: Bytes::from(body) }
+    }
 }
 
 /// The bodies in these files.
@@ -28,11 +32,7 @@ pub(super) fn from_files(files: &[PathBuf]) -> Result<Vec<Payload>, Failure> {
 
 fn from_file(file: &Path) -> Result<Payload, Failure> {
     let bytes = input::read_file("payload", file, PAYLOAD_BYTES_MAX)?;
-    let content_type = match bytes.starts_with(NPY_MAGIC) {
-        true => "application/x-npy",
-        false => "application/json",
-    };
-    Ok(Payload { method: "POST", content_type: Some(content_type), body: Bytes::from(bytes) })
+    Ok(Payload::post(bytes))
 }
 
 /// One body made from the signature by the seed; `sizes` are those of open dimensions.
@@ -44,10 +44,10 @@ pub(super) fn from_signature(
     let open_sizes = sizes.iter().map(|dim| (dim.name.clone(), dim.size)).collect();
     let inputs = sample_inputs(signature, seed, &Options { open_sizes })?;
     let body = render_request(&inputs, signature)?;
-    Ok(Payload { method: "POST", content_type: Some("application/json"), body: Bytes::from(body) })
+    Ok(Payload::post(body))
 }
 
 /// A request without a body, for a URL of which nothing is known.
 pub(super) fn plain_get() -> Payload {
-    Payload { method: "GET", content_type: None, body: Bytes::new() }
+    Payload { method: "GET", headers: Vec::new(), body: Bytes::new() }
 }

@@ -76,15 +76,17 @@ fn this_machine_is_never_chosen_silently() {
     let with_credentials = Environment::new(root.path(), [("AWS_ACCESS_KEY_ID", "x")]);
     let flags = |target| Flags { target, ..Flags::default() };
     let load = |target| Settings::load(&flags(target), &bare).unwrap();
-    assert_eq!(load(Some(Target::Local)).require_local_deploy(&bare).map_err(drop), Ok(()));
+    assert_eq!(load(Some(Target::Local)).release_target(&bare).map_err(drop), Ok(Target::Local));
+    let lambda = load(Some(Target::Lambda));
+    assert_eq!(lambda.release_target(&bare).map_err(drop), Ok(Target::Lambda));
     for (settings, environment, message) in [
         (load(None), &bare, "none is named, and there are no AWS credentials"),
         (load(None), &with_credentials, "target: none is named"),
-        (load(Some(Target::Lambda)), &with_credentials, "target `lambda`: this build"),
+        (load(Some(Target::Ecs)), &with_credentials, "target `ecs`: this build"),
     ] {
         for error in [
-            settings.require_local_deploy(environment).unwrap_err(),
-            settings.require_local_releases(environment).unwrap_err(),
+            settings.release_target(environment).unwrap_err(),
+            settings.released_target(environment).unwrap_err(),
         ] {
             assert!(error.to_string().contains(message), "{error}");
             assert!(crate::error::Explain::hint(&error).unwrap().contains("--target local"));
@@ -93,9 +95,9 @@ fn this_machine_is_never_chosen_silently() {
     // A ledger says that this machine was named once.
     fs_err::create_dir(root.path().join(".gwtf")).unwrap();
     fs_err::write(root.path().join(".gwtf/ledger.json"), "").unwrap();
-    assert!(load(None).require_local_releases(&bare).is_ok());
-    assert!(load(None).require_local_deploy(&bare).is_err());
-    assert!(load(Some(Target::Ecs)).require_local_releases(&bare).is_err());
+    assert_eq!(load(None).released_target(&bare).map_err(drop), Ok(Target::Local));
+    assert!(load(None).release_target(&bare).is_err());
+    assert!(load(Some(Target::Ecs)).released_target(&bare).is_err());
 }
 
 #[test]

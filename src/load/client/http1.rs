@@ -3,10 +3,12 @@
 //! A request is one write and a typical reply one read into the worker's shared buffer, parsed where
 //! it lies; a connection keeps bytes of its own only for a head that came in pieces.
 
+use super::proofs::Proofs;
 use super::reply::{Fed, ReplyReader};
 use super::transport::{Transport, is_not_now};
 use super::{Client, Event, Failure, READS_MAX, Readiness, Ticket, Turn};
 use std::io;
+use std::sync::Arc;
 
 /// A server that closes a connection behind a reply has done so by then.
 const CLOSE_BEHIND_NS: u64 = 50_000;
@@ -29,6 +31,8 @@ struct Busy {
 pub(in super::super) struct Http1 {
     transport: Transport,
     busy: Option<Busy>,
+    /// The proofs of a request half written, which has to end as it began.
+    begun_with: Option<Arc<Proofs>>,
     reader: ReplyReader,
     /// It has taken bytes of a request, so that it is there.
     has_written: bool,
@@ -44,6 +48,7 @@ impl Client for Http1 {
         Self {
             transport,
             busy: None,
+            begun_with: None,
             reader: ReplyReader::new(),
             has_written: false,
             is_reused: false,
@@ -69,6 +74,7 @@ impl Client for Http1 {
         let busy =
             Busy { ticket, variant, sent_ns: 0, written: 0, is_written: false, is_answered: false };
         self.busy = Some(busy);
+        self.begun_with = None;
         match self.is_gone(turn) {
             None => self.write(turn),
             Some(error) => self.fail(turn, &error),
@@ -123,7 +129,8 @@ impl Http1 {
         if busy.is_written {
             return;
         }
-        let parts = turn.prepared.http1_parts(busy.variant);
+        let proofs = self.begun_with.as_ref().unwrap_or(turn.proofs);
+        let parts = turn.prepared.http1_parts(busy.variant, proofs);
         let total: usize = parts.iter().map(|part| part.len()).sum();
         while busy.written < total {
             let at_ns = turn.clock.now_ns();
@@ -137,7 +144,12 @@ impl Http1 {
                     self.has_written = true;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if is_not_now(&error) => return,
+                Err(error) if is_not_now(&error) => {
+                    if busy.written > 0 && self.begun_with.is_none() {
+                        self.begun_with = Some(Arc::clone(turn.proofs));
+                    }
+                    return;
+                }
                 Err(error) => {
                     // The server may have answered before it closed: what it said counts.
                     self.read(turn, true);

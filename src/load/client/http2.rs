@@ -196,7 +196,7 @@ impl Http2 {
                 break;
             }
             let Some((ticket, variant)) = self.waiting.pop_front() else { break };
-            let (head, body) = turn.prepared.http2(variant);
+            let (head, body) = turn.prepared.http2(variant, turn.proofs);
             let at_ns = turn.clock.now_ns();
             let is_empty = body.is_empty();
             let started = send.send_request(head, is_empty).and_then(|(response, mut request)| {

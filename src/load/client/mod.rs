@@ -12,6 +12,7 @@
 pub(super) mod http1;
 pub(super) mod http2;
 pub(super) mod prepared;
+pub(super) mod proofs;
 pub(super) mod reception;
 mod reply;
 pub(super) mod transport;
@@ -19,8 +20,10 @@ pub(super) mod transport;
 use super::classify::ReplyFacts;
 use super::clock::Clock;
 use prepared::Prepared;
+use proofs::Proofs;
 use reception::Reception;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use transport::Transport;
 
 /// Bytes of the read buffer that a worker's connections share.
@@ -47,6 +50,8 @@ pub(super) struct Turn<'a> {
     pub(super) reception: &'a mut Reception,
     /// The requests.
     pub(super) prepared: &'a Prepared,
+    /// What proves who sends them.
+    pub(super) proofs: &'a Arc<Proofs>,
     /// What happened, for the worker.
     pub(super) events: &'a mut VecDeque<Event>,
     /// All that sockets had to tell at this instant has been told, or is being told by this call.

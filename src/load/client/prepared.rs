@@ -4,6 +4,7 @@
 
 use super::super::error::Error;
 use super::super::plan::{HttpVersion, Plan, Request, Target, WeightedKey};
+use super::proofs::Proofs;
 use bytes::Bytes;
 use http::header::{HeaderName, HeaderValue};
 
@@ -11,7 +12,8 @@ use http::header::{HeaderName, HeaderValue};
 const KEY_HEADER: &str = "x-api-key";
 const USER_AGENT: &str = concat!("gwtf/", env!("CARGO_PKG_VERSION"));
 
-/// An HTTP/1.1 request around its key line: `head key "\r\n" body`, the last two in `tail`.
+/// An HTTP/1.1 request around its proof and its key line: `head proof key "\r\n" body`, the last two
+/// in `tail`.
 #[derive(Debug)]
 struct Http1Request {
     head: Vec<u8>,
@@ -45,9 +47,9 @@ impl Prepared {
         };
         match plan.http_version {
             HttpVersion::Http1 => {
-                let keyed = !plan.keys.is_empty();
+                let is_split = !plan.keys.is_empty() || plan.authorize.is_some();
                 prepared.http1 =
-                    plan.requests.iter().map(|r| http1(&plan.target, r, keyed)).collect();
+                    plan.requests.iter().map(|r| http1(&plan.target, r, is_split)).collect();
                 prepared.key_lines = plan.keys.iter().map(key_line).collect();
             }
             HttpVersion::Http2 => {
@@ -72,10 +74,11 @@ impl Prepared {
     }
 
     /// The parts of an HTTP/1.1 request, to be written one after the other.
-    pub(super) fn http1_parts(&self, variant: usize) -> [&[u8]; 3] {
+    pub(super) fn http1_parts<'a>(&'a self, variant: usize, proofs: &'a Proofs) -> [&'a [u8]; 4] {
         let request = &self.http1[variant / self.keys];
+        let proof = proofs.lines(variant / self.keys);
         let key = self.key_lines.get(variant % self.keys).map_or(&[][..], Vec::as_slice);
-        [&request.head, key, &request.tail]
+        [&request.head, proof, key, &request.tail]
     }
 
     /// Length of the longest HTTP/1.1 request.
@@ -91,12 +94,14 @@ impl Prepared {
     }
 
     /// The head and body of an HTTP/2 request.
-    pub(super) fn http2(&self, variant: usize) -> (http::Request<()>, Bytes) {
-        (self.http2[variant].clone(), self.bodies[variant / self.keys].clone())
+    pub(super) fn http2(&self, variant: usize, proofs: &Proofs) -> (http::Request<()>, Bytes) {
+        let mut head = self.http2[variant].clone();
+        proofs.add(variant / self.keys, head.headers_mut());
+        (head, self.bodies[variant / self.keys].clone())
     }
 }
 
-fn http1(target: &Target, request: &Request, keyed: bool) -> Http1Request {
+fn http1(target: &Target, request: &Request, is_split: bool) -> Http1Request {
     let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.path).into_bytes();
     let mut line = |name: &str, value: &str| {
         for part in [name, ": ", value, "\r\n"] {
@@ -122,7 +127,7 @@ fn http1(target: &Target, request: &Request, keyed: bool) -> Http1Request {
     }
     let mut tail = b"\r\n".to_vec();
     tail.extend_from_slice(&request.body);
-    if !keyed {
+    if !is_split {
         // Nothing comes in between: one part can be written more cheaply than two.
         head.append(&mut tail);
     }
@@ -182,11 +187,11 @@ fn with_key(mut request: http::Request<()>, key: &WeightedKey) -> Result<http::R
     Ok(request)
 }
 
-fn header_name(name: &str) -> Result<HeaderName, Error> {
+pub(super) fn header_name(name: &str) -> Result<HeaderName, Error> {
     HeaderName::from_bytes(name.as_bytes()).map_err(|_bad| refused("header", name))
 }
 
-fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
+pub(super) fn header_value(name: &str, value: &str) -> Result<HeaderValue, Error> {
     HeaderValue::from_bytes(value.as_bytes()).map_err(|_bad| refused("header", name))
 }
 
@@ -223,7 +228,9 @@ mod tests {
     #[test]
     fn http1_requests_are_whole_and_carry_their_key() {
         let prepared = Prepared::new(&plan(HttpVersion::Http1)).unwrap();
-        let text = |variant| String::from_utf8(prepared.http1_parts(variant).concat()).unwrap();
+        let text = |variant| {
+            String::from_utf8(prepared.http1_parts(variant, &Proofs::none()).concat()).unwrap()
+        };
         let agent = USER_AGENT;
         assert_eq!(
             text(prepared.variant(0, 1)),
@@ -245,13 +252,13 @@ mod tests {
     #[test]
     fn http2_requests_carry_the_same() {
         let prepared = Prepared::new(&plan(HttpVersion::Http2)).unwrap();
-        let (head, body) = prepared.http2(prepared.variant(0, 1));
+        let (head, body) = prepared.http2(prepared.variant(0, 1), &Proofs::none());
         assert_eq!(head.uri(), "http://h:8080/p?q=1");
         assert_eq!(head.headers()["x-api-key"], "secret1");
         assert_eq!(head.headers()["content-length"], "2");
         assert_eq!(body, "{}");
         assert!(!format!("{head:?}").contains("secret1"));
-        let (head, _) = prepared.http2(prepared.variant(1, 0));
+        let (head, _) = prepared.http2(prepared.variant(1, 0), &Proofs::none());
         assert_eq!(
             (head.method().as_str(), &head.headers()["x-api-key"]),
             ("HEAD", &HeaderValue::from_static("secret0"))
@@ -265,7 +272,9 @@ mod tests {
         let prepared = Prepared::new(&plan).unwrap();
         assert_eq!(prepared.variant(1, 0), 1);
         assert!(
-            !String::from_utf8(prepared.http1_parts(1).concat()).unwrap().contains("x-api-key")
+            !String::from_utf8(prepared.http1_parts(1, &Proofs::none()).concat())
+                .unwrap()
+                .contains("x-api-key")
         );
     }
 }

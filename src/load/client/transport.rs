@@ -40,9 +40,9 @@ impl Transport {
 
     /// Writes as much as fits of the parts, skipping `done` bytes of them. Would block while the
     /// connection is not there yet.
-    pub(super) fn write_parts(&mut self, parts: [&[u8]; 3], done: usize) -> io::Result<usize> {
+    pub(super) fn write_parts(&mut self, parts: [&[u8]; 4], done: usize) -> io::Result<usize> {
         let mut skip = done;
-        let mut slices = [IoSlice::new(&[]); 3];
+        let mut slices = [IoSlice::new(&[]); 4];
         let mut count = 0;
         for part in parts {
             let skipped = skip.min(part.len());

@@ -87,6 +87,7 @@ impl<C: Client> Worker<C> {
             buffer: &mut self.buffer,
             reception: &mut self.reception,
             prepared: &self.job.prepared,
+            proofs: self.proofs.load(),
             events: &mut self.events,
             looked_ns: self.sleeper.looked_ns(),
         };

@@ -21,7 +21,9 @@ mod gathering;
 mod pool;
 mod source;
 
+use super::authorize::Renewed;
 use super::client::prepared::Prepared;
+use super::client::proofs::Proofs;
 use super::client::reception::Reception;
 use super::client::transport::TlsTarget;
 use super::client::{Client, Event, READ_BUFFER_BYTES, Ticket};
@@ -32,6 +34,7 @@ use super::record::Recorder;
 use super::recording::{GeneratorUse, Recording};
 use super::retry::{self, RetryModel};
 use super::sleep::{SLEEP_MAX_NS, Sleeper};
+use arc_swap::ArcSwap;
 use attempts::{Attempt, Attempts, Operation, Place};
 use gathering::Gathering;
 use pool::Pool;
@@ -69,6 +72,8 @@ pub(super) struct Job {
     pub(super) tls: Option<TlsTarget>,
     /// The requests.
     pub(super) prepared: Arc<Prepared>,
+    /// What proves who sends them.
+    pub(super) renewed: Renewed,
     /// The run's clock.
     pub(super) clock: Clock,
     /// Retry state by key, shared by all workers; none without a retry model.
@@ -82,6 +87,8 @@ pub(super) struct Job {
 /// A generator thread's state.
 pub(super) struct Worker<C> {
     job: Job,
+    /// The proofs in force: a look at one pointer tells whether they are.
+    proofs: arc_swap::Cache<Arc<ArcSwap<Proofs>>, Arc<Proofs>>,
     sleeper: Sleeper,
     source: Source,
     attempts: Attempts,
@@ -130,7 +137,7 @@ impl<C: Client> Worker<C> {
             events: VecDeque::new(),
             buffer: vec![0; READ_BUFFER_BYTES].into_boxed_slice(),
             reception: Reception::new(),
-            wants_stamps: wants_stamps(plan, &job.prepared),
+            wants_stamps: wants_stamps(plan, &job),
             prompt_until_ns: 0,
             gathering: Gathering::new(plan.send_window),
             record: Recorder::new(plan.duration(), plan.timeout),
@@ -140,6 +147,7 @@ impl<C: Client> Worker<C> {
             drain_until_ns: until_ns + drain_ns,
             interrupted: false,
             reopen_ns: 0,
+            proofs: arc_swap::Cache::new(Arc::clone(&job.renewed)),
             job,
         })
     }
@@ -342,12 +350,13 @@ impl<C: Client> Worker<C> {
 
 /// Whether replies are timed by the kernel's stamps: in an open loop, where they can then wait to be
 /// read. In a closed loop each reply is waited for, and a stamp would only cost.
-fn wants_stamps(plan: &Plan, prepared: &Prepared) -> bool {
+fn wants_stamps(plan: &Plan, job: &Job) -> bool {
+    let longest_bytes = job.prepared.longest_bytes() + job.renewed.load().longest_bytes();
     matches!(plan.pace, Pace::Open(_))
         && plan.http_version == HttpVersion::Http1
         && !plan.target.tls
         && plan.retry == RetryModel::None
-        && prepared.longest_bytes() <= DOZE_REQUEST_BYTES_MAX
+        && longest_bytes <= DOZE_REQUEST_BYTES_MAX
 }
 
 /// A retry client behind its lock; a panic elsewhere left it as it was before a call.

@@ -52,6 +52,17 @@ pub fn needs_artefact(wanted: &Wanted, observed: &Observed) -> bool {
     function::needs_artefact(wanted, observed, &ledger)
 }
 
+/// Whether the version may be released at all, before it is packaged.
+///
+/// # Errors
+/// As [`deploy`].
+pub fn check(wanted: &Wanted, observed: &Observed) -> Result<(), Refused> {
+    let ledger = Ledger::of(observed, &wanted.names);
+    let planner = Planner::new(wanted, observed, &ledger);
+    planner.check_owners()?;
+    planner.check_release()
+}
+
 /// What leads from what is there to what is wanted.
 ///
 /// # Errors

@@ -1,9 +1,9 @@
 //! What `deploy`, `promote`, `rollback`, `status`, `history` and `prune` print of an endpoint on AWS.
 
 use super::super::ledger::Kept;
-use super::super::{Drift, Ledger, Names, Observed, settings};
+use super::super::{Change, Drift, Ledger, Names, Observed, Plan};
 use super::history::{Event, events};
-use super::plan::{drift_text, drift_value};
+use super::plan::{drift_line, drift_value};
 use super::text::{clean, wrap};
 use crate::console::table;
 use crate::model::TensorSpec;
@@ -12,57 +12,27 @@ use serde_json::{Value, json};
 
 /// From this width on, tables show digests, commits and signatures too.
 const WIDE_COLUMNS: usize = 120;
+/// The command whose documents are of its own kind.
+const PRUNE: &str = "prune";
 /// Inputs or outputs of a version shown in a table.
 const SPECS_SHOWN_MAX: usize = 4;
 /// Characters of a commit shown in a table.
 const COMMIT_CHARS: usize = 10;
 
-/// The command that a document is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each variant is the command it names")]
-pub enum Command {
-    Deploy,
-    Promote,
-    Rollback,
-}
-
-impl Command {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Deploy => "deploy",
-            Self::Promote => "promote",
-            Self::Rollback => "rollback",
-        }
-    }
-}
-
-/// The ledger of an endpoint and what was observed of it.
-#[derive(Debug, Clone)]
-pub struct LedgerView<'a> {
-    names: &'a Names,
-    observed: &'a Observed,
-    ledger: Ledger,
-    drift: Vec<Drift>,
-}
-
-impl<'a> LedgerView<'a> {
-    /// The ledger in what was observed.
-    pub fn new(names: &'a Names, observed: &'a Observed) -> Self {
-        let ledger = Ledger::of(observed, names);
-        let drift = settings::changed_by_hand(observed, names, &ledger);
-        Self { names, observed, ledger, drift }
-    }
-
-    /// What is no longer as the last release left it.
-    pub fn drift(&self) -> &[Drift] {
-        &self.drift
-    }
-
+/// What is printed about.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Where the endpoint is.
+    pub names: &'a Names,
+    /// Its ledger.
+    pub ledger: &'a Ledger,
+    /// What the ledger was read from.
+    pub observed: &'a Observed,
     /// Base of the endpoint's URL, once there is an API.
-    pub fn url(&self) -> Option<String> {
-        self.observed.rest_api.as_ref().map(|api| self.names.url(&api.id))
-    }
+    pub url: Option<&'a str>,
+}
 
+impl Place<'_> {
     fn document(&self, schema: &str, rest: Value) -> Value {
         let mut document = json!({
             "schema": schema,
@@ -97,23 +67,28 @@ impl<'a> LedgerView<'a> {
         )
     }
 
-    /// `gwtf.release/v1`: what a command did, and what is live after it.
-    pub fn release_document(&self, command: Command, changed: bool) -> Value {
+    /// What a command did by this plan, and what is live after it: `gwtf.prune/v1` of `prune`,
+    /// `gwtf.release/v1` of all others. The ledger is that after the command.
+    pub fn release_document(&self, command: &str, plan: &Plan) -> Value {
+        if command == PRUNE {
+            let rest = json!({ "removed": self.removed(plan), "kept": self.kept() });
+            return self.document("gwtf.prune/v1", rest);
+        }
         let rest = json!({
-            "command": command.name(),
-            "changed": changed,
-            "url": self.url(),
+            "command": command,
+            "changed": !plan.is_empty(),
+            "url": self.url,
             "live": self.live(),
             "canary": self.canary_value(),
             "previous": self.previous(),
-            "release": events(&self.ledger).last().map(Event::value),
+            "release": events(self.ledger).last().map(Event::value),
         });
         self.document("gwtf.release/v1", rest)
     }
 
     /// `gwtf.status/v1`: every kept version, which is live, and what was changed by hand.
-    pub fn status_document(&self) -> Value {
-        let events = events(&self.ledger);
+    pub fn status_document(&self, drift: &[Drift]) -> Value {
+        let events = events(self.ledger);
         let versions: Vec<Value> = self
             .ledger
             .kept
@@ -135,30 +110,28 @@ impl<'a> LedgerView<'a> {
             })
             .collect();
         let rest = json!({
-            "url": self.url(),
+            "url": self.url,
             "live": self.live(),
             "canary": self.canary_value(),
             "previous": self.previous(),
             "versions": versions,
-            "drift": self.drift.iter().map(drift_text).collect::<Vec<_>>(),
-            "drift_details": self.drift.iter().map(drift_value).collect::<Vec<_>>(),
+            "drift": drift.iter().map(drift_line).collect::<Vec<_>>(),
+            "drift_details": drift.iter().map(drift_value).collect::<Vec<_>>(),
         });
         self.document("gwtf.status/v1", rest)
     }
 
     /// `gwtf.history/v1`: every remembered release, newest first.
     pub fn history_document(&self) -> Value {
-        let releases: Vec<Value> = events(&self.ledger).iter().rev().map(Event::value).collect();
+        let releases: Vec<Value> = events(self.ledger).iter().rev().map(Event::value).collect();
         self.document("gwtf.history/v1", json!({ "releases": releases }))
     }
 
-    /// `gwtf.prune/v1`: which versions went, which are kept; observed after them.
-    pub fn prune_document(&self, removed: &[Version]) -> Value {
-        self.document("gwtf.prune/v1", json!({ "removed": removed, "kept": self.kept() }))
-    }
-
     /// What a command did, in a sentence or two.
-    pub fn release_text(&self, command: Command, changed: bool) -> String {
+    pub fn release_text(&self, command: &str, plan: &Plan) -> String {
+        if command == PRUNE {
+            return self.prune_text(&self.removed(plan));
+        }
         let name = &self.names.endpoint;
         let Some(live) = self.live() else { return format!("{name}: nothing is released\n") };
         let state = match self.canary() {
@@ -167,24 +140,24 @@ impl<'a> LedgerView<'a> {
             }
             None => format!("`{live}` is live"),
         };
-        if !changed {
+        if plan.is_empty() {
             return format!("{name}: no changes: {state}\n");
         }
         let next = match (command, self.canary(), self.previous()) {
             (_, Some(_), _) => {
                 "\n`gwtf promote` makes the canary live, `gwtf rollback` ends it".to_owned()
             }
-            (Command::Deploy | Command::Promote, None, Some(previous)) => {
+            ("deploy" | "promote", None, Some(previous)) => {
                 format!("\n`gwtf rollback` goes back to `{previous}`")
             }
             _ => String::new(),
         };
-        let url = self.url().map_or_else(String::new, |url| format!("\n{url}"));
+        let url = self.url.map_or_else(String::new, |url| format!("\n{url}"));
         format!("{name}: {state}{url}{next}\n")
     }
 
     /// Live, canary, every kept version, and what was changed by hand.
-    pub fn status_text(&self, columns: usize) -> String {
+    pub fn status_text(&self, drift: &[Drift], columns: usize) -> String {
         let head = self.head();
         let Some(stage) = &self.ledger.stage else {
             return wrap(&format!("{head}: nothing is released"), 0, 2, columns);
@@ -201,15 +174,15 @@ impl<'a> LedgerView<'a> {
         if let Some(previous) = self.previous() {
             text.push_str(&format!("  previous  {previous}\n"));
         }
-        if let Some(url) = self.url() {
-            text.push_str(&format!("  url       {}", wrap(&url, 12, 12, columns)));
+        if let Some(url) = self.url {
+            text.push_str(&format!("  url       {}", wrap(url, 12, 12, columns)));
         }
         text.push_str(&format!("\n{}\n", self.versions_table(columns)));
-        if !self.drift.is_empty() {
+        if !drift.is_empty() {
             text.push_str("\nnot as the last release left it:\n");
-            for drift in &self.drift {
+            for drift in drift {
                 text.push_str("  ");
-                text.push_str(&wrap(&drift_text(drift), 2, 4, columns));
+                text.push_str(&wrap(&drift_line(drift), 2, 4, columns));
             }
         }
         text
@@ -217,7 +190,7 @@ impl<'a> LedgerView<'a> {
 
     fn versions_table(&self, columns: usize) -> String {
         let wide = columns >= WIDE_COLUMNS;
-        let events = events(&self.ledger);
+        let events = events(self.ledger);
         let mut rows = table(columns);
         let mut header = vec!["VERSION", "ROLE", "FUNCTION", "RELEASED", "BY"];
         if wide {
@@ -249,7 +222,7 @@ impl<'a> LedgerView<'a> {
 
     /// Every remembered release, newest first.
     pub fn history_text(&self, columns: usize) -> String {
-        let events = events(&self.ledger);
+        let events = events(self.ledger);
         if events.is_empty() {
             return wrap(&format!("{}: nothing is released", self.head()), 0, 2, columns);
         }
@@ -283,8 +256,22 @@ impl<'a> LedgerView<'a> {
         format!("{}\n", rows.trim_fmt())
     }
 
-    /// Which versions went; observed after them.
-    pub fn prune_text(&self, removed: &[Version]) -> String {
+    /// Versions whose aliases a plan deletes; their records stay in the ledger.
+    fn removed(&self, plan: &Plan) -> Vec<Version> {
+        let mut removed = Vec::new();
+        for change in plan.changes() {
+            let Change::DeleteAlias { alias, .. } = change else { continue };
+            let of_alias = |version: &&Version| {
+                self.names.alias(version.as_str()).is_ok_and(|name| name == *alias)
+            };
+            let mut versions = self.ledger.entries.iter().map(|entry| &entry.record.version);
+            removed.extend(versions.find(of_alias).cloned());
+        }
+        removed
+    }
+
+    /// Which versions went.
+    fn prune_text(&self, removed: &[Version]) -> String {
         let list = |versions: &[Version]| {
             versions.iter().map(|version| format!("`{version}`")).collect::<Vec<_>>().join(", ")
         };

@@ -5,10 +5,20 @@
 //! only when it is told to; what AWS says is shown without control characters.
 
 mod history;
-mod ledger;
+pub mod ledger;
 mod plan;
 mod request;
 mod text;
 
-pub use ledger::{Command, LedgerView};
-pub use plan::PlanView;
+pub use plan::{document, drift_line, text};
+
+/// How a text is laid out.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// Columns of the terminal.
+    pub columns: usize,
+    /// Whether it is coloured.
+    pub color: bool,
+    /// Whether what stays is listed too.
+    pub verbose: bool,
+}

@@ -1,6 +1,7 @@
 //! A plan as a list that a person reads, and as `gwtf.plan/v1`.
 
 use super::super::{Action, Difference, Drift, Names, Plan, Verb};
+use super::Style;
 use super::request::{digest, request};
 use super::text::{Paint, clean, cut, wrap};
 use crate::spec::version::Version;
@@ -11,93 +12,78 @@ const VALUE_CHARS_MAX: usize = 60;
 /// Columns of an action's verb, with its sign.
 const VERB_COLUMNS: usize = 10;
 
-/// A plan and what it is for.
-#[derive(Debug, Clone, Copy)]
-pub struct PlanView<'a> {
-    /// Where.
-    pub names: &'a Names,
-    /// The version that the plan is about, if it is about one.
-    pub version: Option<&'a Version>,
-    /// The plan.
-    pub plan: &'a Plan,
+/// `gwtf.plan/v1`; `version` is what the plan is about, if it is about one.
+pub fn document(plan: &Plan, names: &Names, version: Option<&Version>) -> Value {
+    json!({
+        "schema": "gwtf.plan/v1",
+        "endpoint": names.endpoint,
+        "target": "lambda",
+        "stage": names.stage,
+        "region": names.region,
+        "account_id": names.account_id,
+        "version": version.map(Version::as_str),
+        "actions": plan.actions.iter().map(action_value).collect::<Vec<_>>(),
+        "drift": plan.drift.iter().map(drift_value).collect::<Vec<_>>(),
+        "notes": plan.notes,
+        "changes_count": plan.changes().count(),
+        "digest": digest(plan).to_string(),
+    })
 }
 
-impl PlanView<'_> {
-    /// `gwtf.plan/v1`.
-    pub fn document(&self) -> Value {
-        let Self { names, version, plan } = self;
-        json!({
-            "schema": "gwtf.plan/v1",
-            "endpoint": names.endpoint,
-            "target": "lambda",
-            "stage": names.stage,
-            "region": names.region,
-            "account_id": names.account_id,
-            "version": version.map(Version::as_str),
-            "actions": plan.actions.iter().map(action_value).collect::<Vec<_>>(),
-            "drift": plan.drift.iter().map(drift_value).collect::<Vec<_>>(),
-            "notes": plan.notes,
-            "changes_count": plan.changes().count(),
-            "digest": digest(plan).to_string(),
-        })
+/// The plan for a person.
+pub fn text(plan: &Plan, names: &Names, version: Option<&Version>, style: Style) -> String {
+    let Style { columns, color, verbose } = style;
+    let paint = Paint { on: color };
+    let about = version.map_or_else(String::new, |version| format!(", version {version}"));
+    let head = format!(
+        "{} (lambda, {}, account {}, stage {}){about}",
+        names.endpoint, names.region, names.account_id, names.stage
+    );
+    let mut text = wrap(&head, 0, 2, columns);
+    text.push('\n');
+    for action in &plan.actions {
+        if verbose || action.change.is_some() {
+            text.push_str(&action_text(action, columns, paint));
+        }
     }
-
-    /// The plan for a terminal of `columns`; `verbose` lists what stays too.
-    pub fn text(&self, columns: usize, color: bool, verbose: bool) -> String {
-        let Self { names, version, plan } = self;
-        let paint = Paint { on: color };
-        let about = version.map_or_else(String::new, |version| format!(", version {version}"));
-        let head = format!(
-            "{} (lambda, {}, account {}, stage {}){about}",
-            names.endpoint, names.region, names.account_id, names.stage
-        );
-        let mut text = wrap(&head, 0, 2, columns);
+    let kept = plan.actions.iter().filter(|action| action.change.is_none()).count();
+    if kept > 0 && !verbose {
+        let label = paint.ink("2", &format!("{:VERB_COLUMNS$}", "= keep"));
+        text.push_str(&format!("{label}{kept} as they are\n"));
+    }
+    if !plan.drift.is_empty() {
         text.push('\n');
-        for action in &plan.actions {
-            if verbose || action.change.is_some() {
-                text.push_str(&action_text(action, columns, paint));
-            }
-        }
-        let kept = plan.actions.iter().filter(|action| action.change.is_none()).count();
-        if kept > 0 && !verbose {
-            let label = paint.ink("2", &format!("{:VERB_COLUMNS$}", "= keep"));
-            text.push_str(&format!("{label}{kept} as they are\n"));
-        }
-        if !plan.drift.is_empty() {
-            text.push('\n');
-            text.push_str(&paint.ink("33", "changed by hand since the last release:"));
-            text.push('\n');
-            for drift in &plan.drift {
-                text.push_str("  ");
-                text.push_str(&wrap(&drift_text(drift), 2, 4, columns));
-            }
-        }
-        if !plan.notes.is_empty() {
-            text.push('\n');
-        }
-        for note in &plan.notes {
-            text.push_str(&wrap(&format!("note: {}", clean(note)), 0, 6, columns));
-        }
+        text.push_str(&paint.ink("33", "changed by hand since the last release:"));
         text.push('\n');
-        text.push_str(&self.closing());
-        text
+        for drift in &plan.drift {
+            text.push_str("  ");
+            text.push_str(&wrap(&drift_line(drift), 2, 4, columns));
+        }
     }
+    if !plan.notes.is_empty() {
+        text.push('\n');
+    }
+    for note in &plan.notes {
+        text.push_str(&wrap(&format!("note: {}", clean(note)), 0, 6, columns));
+    }
+    text.push('\n');
+    text.push_str(&closing(plan));
+    text
+}
 
-    /// How much there is to do.
-    fn closing(&self) -> String {
-        let count = |verb| {
-            let with = |action: &&Action| action.verb == verb && action.change.is_some();
-            self.plan.actions.iter().filter(with).count()
-        };
-        let calls = match self.plan.changes().count() {
-            0 => return "no changes\n".to_owned(),
-            1 => "1 call that changes something".to_owned(),
-            calls => format!("{calls} calls that change something"),
-        };
-        let (create, update, delete) =
-            (count(Verb::Create), count(Verb::Update), count(Verb::Delete));
-        format!("{create} to create, {update} to update, {delete} to delete; {calls}\n")
-    }
+/// How much there is to do.
+fn closing(plan: &Plan) -> String {
+    let count = |verb| {
+        let with = |action: &&Action| action.verb == verb && action.change.is_some();
+        plan.actions.iter().filter(with).count()
+    };
+    let calls = match plan.changes().count() {
+        0 => return "no changes\n".to_owned(),
+        1 => "1 call that changes something".to_owned(),
+        calls => format!("{calls} calls that change something"),
+    };
+    let (create, update, delete) = (count(Verb::Create), count(Verb::Update), count(Verb::Delete));
+    format!("{create} to create, {update} to update, {delete} to delete; {calls}\n")
 }
 
 fn action_value(action: &Action) -> Value {
@@ -159,7 +145,7 @@ fn value_text(value: Option<&str>) -> String {
 }
 
 /// One sentence of a drift.
-pub(super) fn drift_text(drift: &Drift) -> String {
+pub fn drift_line(drift: &Drift) -> String {
     let Drift { object, difference, since } = drift;
     let Difference { what, observed, desired } = difference;
     // The object says what kind of thing it is a setting of.

@@ -6,7 +6,7 @@ use super::{
 use crate::support::{fixture, held_to_schema};
 use gwtf::model::Digest;
 use gwtf::plan::observed::{RestApi, Role, Tags};
-use gwtf::plan::render::PlanView;
+use gwtf::plan::render::{self, Style};
 use gwtf::plan::wanted::{Artefact, ArtefactForm};
 use gwtf::plan::{Plan, Wanted, destroy, promote, prune, rollback};
 
@@ -194,23 +194,26 @@ fn plans_are_as_their_golden_files() {
     let cases = cases();
     for case in &cases {
         let tag = case.tag.map(version);
-        let view = PlanView { names: &names, version: tag.as_ref(), plan: &case.plan };
-        let document = format!("{:#}\n", view.document());
+        let text = |columns, color, verbose| {
+            let style = Style { columns, color, verbose };
+            render::text(&case.plan, &names, tag.as_ref(), style)
+        };
+        let document = format!("{:#}\n", render::document(&case.plan, &names, tag.as_ref()));
         held_to_schema(&document);
         assert!(!document.contains("a-secret-value"), "{}: {document}", case.name);
-        behind.extend(kept(case.name, "plan.txt", &view.text(80, false, false)).err());
+        behind.extend(kept(case.name, "plan.txt", &text(80, false, false)).err());
         behind.extend(kept(case.name, "plan.json", &document).err());
         for (columns, color) in [(80, false), (160, false)] {
-            let text = view.text(columns, color, true);
-            let wide = text.lines().find(|line| line.chars().count() > columns);
+            let shown = text(columns, color, true);
+            let wide = shown.lines().find(|line| line.chars().count() > columns);
             assert_eq!(wide, None, "{} at {columns}", case.name);
         }
-        let painted = view.text(80, true, false);
+        let painted = text(80, true, false);
         let plain: String =
             painted.split('\x1b').enumerate().fold(String::new(), |all, (n, part)| {
                 all + if n == 0 { part } else { part.split_once('m').unwrap().1 }
             });
-        assert_eq!(plain, view.text(80, false, false), "colour changes nothing else");
+        assert_eq!(plain, text(80, false, false), "colour changes nothing else");
         assert_ne!(painted, plain);
     }
     let folders = fs_err::read_dir(fixture("plans")).unwrap().count();
@@ -225,7 +228,7 @@ fn a_plans_digest_is_of_all_that_is_sent() {
     let names = names();
     let digest = |wanted: &Wanted| {
         let plan = planned(wanted, &observed);
-        PlanView { names: &names, version: None, plan: &plan }.document()["digest"].clone()
+        render::document(&plan, &names, None)["digest"].clone()
     };
     let first = digest(&wanted("v1", 0));
     assert_eq!(first, digest(&wanted("v1", 0)));

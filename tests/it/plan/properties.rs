@@ -3,7 +3,7 @@
 use super::cases::cases;
 use super::{minute, planned, released, stamp, wanted, with_keys};
 use crate::plan::world::World;
-use gwtf::plan::render::PlanView;
+use gwtf::plan::render::{Style, text};
 use gwtf::plan::{Change, Names, Plan, Wanted, destroy, rollback};
 use std::collections::BTreeSet;
 
@@ -143,7 +143,7 @@ fn life() -> Vec<Wanted> {
 
 /// The plan as a person reads it.
 fn said(names: &Names, plan: &Plan) -> String {
-    PlanView { names, version: None, plan }.text(160, false, false)
+    text(plan, names, None, Style { columns: 160, color: false, verbose: false })
 }
 
 /// What was just carried out is as wanted: planning it again, with another stamp and lock, is empty,
@@ -160,8 +160,7 @@ pub(super) fn is_settled(world: &World, wanted: &Wanted, when: &str) {
 /// The same, and nothing counts as changed by hand.
 fn settled(world: &World, wanted: &Wanted, when: &str) {
     is_settled(world, wanted, when);
-    let view = gwtf::plan::render::LedgerView::new(&world.names, &world.observed);
-    assert_eq!(view.drift(), [], "{when}");
+    assert_eq!(world.drift(), [], "{when}");
 }
 
 #[test]

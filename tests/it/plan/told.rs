@@ -2,7 +2,6 @@
 
 use super::{World, minute, names, released, stamp, version, wanted, zip};
 use crate::support::held_to_schema;
-use gwtf::plan::render::{Command, LedgerView};
 use gwtf::plan::{Drift, Plan, Wanted, deploy, rollback};
 use serde_json::Value;
 
@@ -23,8 +22,7 @@ fn told() -> World {
 #[test]
 fn documents_follow_their_schemas() {
     let world = told();
-    let view = LedgerView::new(&world.names, &world.observed);
-    let status = document(&view.status_document());
+    let status = document(&world.told(|place| place.status_document(&[])));
     assert_eq!((&status["live"], &status["previous"]), (&"v1".into(), &"v2".into()));
     assert_eq!(status["canary"], serde_json::json!({ "version": "v3", "percent": 10 }));
     assert_eq!(status["url"], "https://a000000001.execute-api.eu-west-1.amazonaws.com/prod");
@@ -33,11 +31,9 @@ fn documents_follow_their_schemas() {
     assert_eq!(roles, ["live", "kept", "canary"]);
     assert_eq!(status["versions"][1]["function_version"], "2");
     assert_eq!(status["versions"][1]["artefact_sha256"], zip("v2").digest.to_string());
-    let release = document(&view.release_document(Command::Deploy, true));
+    let release = document(&world.told(|place| place.release_document("deploy", &Plan::default())));
     assert_eq!((&release["release"]["version"], &release["live"]), (&"v3".into(), &"v1".into()));
-    let prune = document(&view.prune_document(&[version("v0")]));
-    assert_eq!(prune["kept"], serde_json::json!(["v1", "v2", "v3"]));
-    let history = document(&view.history_document());
+    let history = document(&world.told(|place| place.history_document()));
     let rows: Vec<String> = history["releases"].as_array().unwrap().iter().map(row).collect();
     assert_eq!(
         rows,
@@ -45,10 +41,10 @@ fn documents_follow_their_schemas() {
     );
     assert_eq!(history["releases"][1]["git_commit"], Value::Null);
     let nothing = World::new(&names());
-    let view = LedgerView::new(&nothing.names, &nothing.observed);
-    assert_eq!(document(&view.status_document())["url"], Value::Null);
-    assert_eq!(document(&view.history_document())["releases"], serde_json::json!([]));
-    document(&view.release_document(Command::Rollback, false));
+    assert_eq!(document(&nothing.told(|place| place.status_document(&[])))["url"], Value::Null);
+    let history = document(&nothing.told(|place| place.history_document()));
+    assert_eq!(history["releases"], serde_json::json!([]));
+    document(&nothing.told(|place| place.release_document("destroy", &Plan::default())));
 }
 
 fn row(release: &Value) -> String {
@@ -66,8 +62,7 @@ fn history_tells_what_was_released_and_what_was_not() {
     world.prune("v3", 2, 5);
     let plan = deploy(&wanted("v4", 6), &world.observed).unwrap();
     world.carry_out_first(&plan, plan.changes().count() - 1, minute(6));
-    let view = LedgerView::new(&world.names, &world.observed);
-    let history = document(&view.history_document());
+    let history = document(&world.told(|place| place.history_document()));
     let rows: Vec<String> = history["releases"].as_array().unwrap().iter().map(row).collect();
     assert_eq!(
         rows,
@@ -87,15 +82,17 @@ fn history_tells_what_was_released_and_what_was_not() {
 fn texts_fit_80_and_160_columns() {
     let mut world = told();
     world.stage().tracing = true;
-    let view = LedgerView::new(&world.names, &world.observed);
+    let drift = world.drift();
+    let status = |columns| world.told(|place| place.status_text(&drift, columns));
+    let history = |columns| world.told(|place| place.history_text(columns));
     for columns in [80, 160] {
-        for text in [view.status_text(columns), view.history_text(columns)] {
+        for text in [status(columns), history(columns)] {
             let wide = text.lines().find(|line| line.chars().count() > columns);
             assert_eq!(wide, None, "{text}");
         }
     }
     assert_eq!(
-        view.status_text(80),
+        status(80),
         "\
 iris (lambda, eu-west-1, account 111122223333, stage prod)
   live      v1
@@ -114,7 +111,7 @@ not as the last release left it:
 "
     );
     assert_eq!(
-        view.history_text(80),
+        history(80),
         " COMMAND   VERSION  CANARY  LIVE  WHEN               BY
  deploy    v3       10 %    v1    2026-11-24 12:03Z  ci-runner-eu
  rollback  v1               v1    2026-11-24 12:02Z  ada
@@ -122,17 +119,17 @@ not as the last release left it:
  deploy    v1               v1    2026-11-24 12:00Z  ada
 "
     );
+    let moved = rollback(&world.names, &world.observed, None, &stamp(9)).unwrap();
     assert_eq!(
-        view.release_text(Command::Deploy, true),
+        world.told(|place| place.release_text("deploy", &moved)),
         "iris: `v1` is live, `v3` is its canary at 10 %
 https://a000000001.execute-api.eu-west-1.amazonaws.com/prod
 `gwtf promote` makes the canary live, `gwtf rollback` ends it
 "
     );
     let nothing = World::new(&names());
-    let view = LedgerView::new(&nothing.names, &nothing.observed);
     let said = "iris (lambda, eu-west-1, account 111122223333, stage prod): nothing is released\n";
-    assert_eq!(view.status_text(160), said);
+    assert_eq!(nothing.told(|place| place.status_text(&[], 160)), said);
 }
 
 fn what(drift: &[Drift]) -> Vec<&str> {
@@ -145,7 +142,7 @@ fn what_was_changed_by_hand_is_named() {
     let told = |change: &dyn Fn(&mut World), tag: &str| {
         let mut world = released(&["v1", "v2"]);
         change(&mut world);
-        let status = LedgerView::new(&world.names, &world.observed).drift().to_vec();
+        let status = world.drift();
         let plan: Plan = deploy(&wanted(tag, 5), &world.observed).unwrap();
         (what(&status).join(" "), what(&plan.drift).join(" "))
     };
@@ -210,8 +207,7 @@ fn a_pointer_moved_by_hand_is_made_the_ledgers() {
     let plan = rollback(&world.names, &world.observed, Some(&version("v1")), &stamp(2)).unwrap();
     assert_eq!(plan.changes().count(), 1);
     world.carry_out(&plan, minute(2));
-    let view = LedgerView::new(&world.names, &world.observed);
-    assert_eq!(view.drift(), []);
+    assert_eq!(world.drift(), []);
     let again = rollback(&world.names, &world.observed, Some(&version("v1")), &stamp(3)).unwrap();
     assert!(again.is_empty());
 }
@@ -289,4 +285,20 @@ fn a_function_that_is_not_ready_is_not_relied_on() {
     let waits = alias.after.iter().any(|before| plan.actions[*before].wait.is_some());
     assert!(waits, "{alias:?}");
     assert_eq!(world.function().code_sha256, super::world::zip_sha256(&zip("v1").digest));
+}
+
+/// Pruning says which versions went, by the names that people gave them.
+#[test]
+fn pruning_tells_what_went() {
+    let mut world = released(&["1.0", "v2", "v3"]);
+    let live = Wanted { artefact: None, ..wanted("v3", 3) };
+    let plan = gwtf::plan::prune(&live, &world.observed, 2).unwrap();
+    world.carry_out(&plan, minute(3));
+    let pruned = document(&world.told(|place| place.release_document("prune", &plan)));
+    assert_eq!(pruned["schema"], "gwtf.prune/v1");
+    assert_eq!((&pruned["removed"][0], &pruned["kept"]), (&"1.0".into(), &vec!["v2", "v3"].into()));
+    let text = world.told(|place| place.release_text("prune", &plan));
+    assert_eq!(text, "iris: removed `1.0`; kept `v2`, `v3`\n");
+    let text = world.told(|place| place.release_text("prune", &Plan::default()));
+    assert_eq!(text, "iris: no changes: kept `v2`, `v3`\n");
 }

@@ -39,7 +39,7 @@ impl AsyncWrite for Socket {
         _context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        poll_of(self.transport.write_parts([bytes, &[], &[]], 0))
+        poll_of(self.transport.write_parts([bytes, &[], &[], &[]], 0))
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -1,11 +1,17 @@
-//! ECR: the password of a registry, which is a token of 12 hours.
+//! ECR: the password of a registry, which is a token of 12 hours; repositories and their images.
 
+mod push;
+mod repository;
+
+pub(super) use push::push;
+pub(super) use repository::*;
+
+use super::configuration;
 use crate::error::{Exit, Explain};
 use crate::spec::Secret;
-use aws_config::{BehaviorVersion, Region};
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_ecr::operation::RequestId;
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
+use aws_sdk_ecr::operation::get_authorization_token::GetAuthorizationTokenOutput;
 use base64::Engine as _;
 use std::fmt;
 
@@ -82,16 +88,7 @@ impl Explain for Error {
 /// There are no credentials, or ECR refuses or cannot be reached.
 pub async fn login(region: &str, profile: Option<&str>) -> Result<Login, Error> {
     let region = region.to_owned();
-    let http_client = aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::Ring))
-        .build_https();
-    let mut loader = aws_config::defaults(BehaviorVersion::v2026_01_12())
-        .region(Region::new(region.clone()))
-        .http_client(http_client);
-    if let Some(profile) = profile {
-        loader = loader.profile_name(profile);
-    }
-    let configuration = loader.load().await;
+    let configuration = configuration::load(&region, profile).await;
     let client = aws_sdk_ecr::Client::new(&configuration);
     let output = match client.get_authorization_token().send().await {
         Ok(output) => output,
@@ -107,9 +104,12 @@ pub async fn login(region: &str, profile: Option<&str>) -> Result<Login, Error> 
         }
         Err(error) => return Err(Error::NotSent { region, source: Box::new(error) }),
     };
-    let first = output.authorization_data().first();
-    let token = first.and_then(|data| data.authorization_token());
-    token.and_then(decode).ok_or(Error::NoToken { region })
+    login_of(&output).ok_or(Error::NoToken { region })
+}
+
+/// The first token of a reply; there is one for each registry asked for, and the caller's is.
+fn login_of(output: &GetAuthorizationTokenOutput) -> Option<Login> {
+    decode(output.authorization_data().first()?.authorization_token()?)
 }
 
 /// The token is base64 of `AWS:PASSWORD` (ECR API reference, `AuthorizationData`).

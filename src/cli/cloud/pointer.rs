@@ -1,0 +1,55 @@
+//! `promote` and `rollback`: one call each.
+
+use super::super::Context;
+use super::session::Session;
+use crate::config::Settings;
+use crate::error::{Exit, Failure};
+use crate::plan::{self, Observed, Plan, Refused};
+use crate::spec::version::Version;
+
+pub(in crate::cli) fn promote(
+    no_smoke: bool,
+    settings: &Settings,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let session = Session::open(settings, context, None)?;
+    let stamp = session.stamp();
+    moved(&session, "promote", no_smoke, |observed| plan::promote(&session.names, observed, &stamp))
+}
+
+pub(in crate::cli) fn rollback(
+    to: Option<&Version>,
+    no_smoke: bool,
+    settings: &Settings,
+    context: &Context,
+) -> Result<Exit, Failure> {
+    let session = Session::open(settings, context, None)?;
+    let stamp = session.stamp();
+    moved(&session, "rollback", no_smoke, |observed| {
+        plan::rollback(&session.names, observed, to, &stamp)
+    })
+}
+
+/// Takes no lock: going back must not wait for a deploy that hangs.
+fn moved(
+    session: &Session<'_>,
+    command: &'static str,
+    no_smoke: bool,
+    plan: impl FnOnce(&Observed) -> Result<Plan, Refused>,
+) -> Result<Exit, Failure> {
+    let observed = session.observe()?;
+    session.warn_of_lock(&observed);
+    let plan = plan(&observed)?;
+    if plan.is_empty() {
+        session.context.console.talk("no changes");
+        return session.print_release(command, &observed, &plan);
+    }
+    session.apply(&plan)?;
+    let observed = session.observe()?;
+    let ledger = plan::Ledger::of(&observed, &session.names);
+    if let Some(live) = ledger.live().filter(|_| !no_smoke) {
+        let version = live.record.version.clone();
+        session.smoke(&observed, &version)?;
+    }
+    session.print_release(command, &observed, &plan)
+}

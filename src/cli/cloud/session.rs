@@ -1,0 +1,145 @@
+//! One endpoint on AWS, with the credentials to look at it and change it.
+
+use super::super::Context;
+use super::show::{Shown, account_lines};
+use crate::apply::{self, Calls, Pace, Quiet, Scope};
+use crate::aws::Aws;
+use crate::config::{PackageForm, Settings};
+use crate::error::{Exit, Failure};
+use crate::plan::query::{Answer, Query};
+use crate::plan::render::Style;
+use crate::plan::{self, Names, Observed, Plan};
+use crate::spec::version::Version;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// What commands about an endpoint on AWS share.
+pub(in crate::cli) struct Session<'a> {
+    pub(super) settings: &'a Settings,
+    pub(super) context: &'a Context,
+    pub(in crate::cli) names: Names,
+    pub(super) aws: Aws,
+    pub(super) pace: Pace,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl<'a> Session<'a> {
+    /// Finds the account and names the endpoint's parts; `model` names an endpoint that the
+    /// configuration does not.
+    pub(in crate::cli) fn open(
+        settings: &'a Settings,
+        context: &'a Context,
+        model: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let region = settings.region.as_deref().ok_or_else(|| {
+            Failure::new(Exit::Refused, "region: none is named").with_hint(
+                "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml",
+            )
+        })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| {
+            Failure::new(Exit::Machine, format!("the network cannot be used: {error}"))
+        })?;
+        let endpoint = settings.endpoint(None, model.or(settings.model.as_deref()));
+        let pace = Pace::new(context.seed());
+        let (aws, account_id) = runtime.block_on(async {
+            let aws = Aws::new(region, settings.profile.as_deref()).await;
+            let answer = Calls::new(&aws, &pace, &Quiet).ask(&Query::GetCallerIdentity).await?;
+            let Answer::Caller(caller) = answer else {
+                unreachable!("the port answers the question that it is asked")
+            };
+            Ok::<_, Failure>((aws, caller.account_id))
+        })?;
+        let bucket = settings.file.endpoint.bucket.as_deref();
+        let names = Names::new(&endpoint, &settings.stage, region, &account_id, bucket)?;
+        Ok(Self { settings, context, names, aws, pace, runtime })
+    }
+
+    /// Everything of the endpoint as it is.
+    pub(in crate::cli) fn observe(&self) -> Result<Observed, Failure> {
+        let scope = Scope { repository: self.is_image() };
+        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
+        let bar = self.context.console.progress(0);
+        bar.set_message(format!("looking at endpoint `{}`", self.names.endpoint));
+        let observed = self.block_on(apply::observe(calls, &self.names, scope));
+        bar.finish_and_clear();
+        Ok(observed?)
+    }
+
+    /// Performs a plan, showing what happens; what was done is said when it stops.
+    pub(super) fn apply(&self, plan: &Plan) -> Result<(), Failure> {
+        let shown = Shown::new(plan, self.context);
+        let calls = Calls::new(&self.aws, &self.pace, &shown);
+        let interrupt = self.interrupt()?;
+        let applied = self.block_on(apply::apply(calls, plan, interrupt));
+        shown.finish();
+        match applied {
+            Ok(_) => Ok(()),
+            Err(stopped) => {
+                for line in account_lines(&stopped.account) {
+                    self.context.console.talk(&line);
+                }
+                Err((*stopped).into())
+            }
+        }
+    }
+
+    /// Turns true with the first Ctrl-C or SIGTERM.
+    fn interrupt(&self) -> Result<watch::Receiver<bool>, Failure> {
+        let (sender, receiver) = watch::channel(false);
+        let _guard = self.runtime.enter();
+        let interrupted = super::super::signals::interrupted()?;
+        self.runtime.spawn(async move {
+            interrupted.await;
+            // A plan that has ended needs no word.
+            let _ = sender.send(true);
+        });
+        Ok(receiver)
+    }
+
+    /// Says what is going to be done.
+    pub(super) fn tell(&self, plan: &Plan, version: Option<&Version>) {
+        let console = &self.context.console;
+        let style = Style {
+            columns: console.columns(),
+            color: console.color_on_stderr(),
+            verbose: console.verbose,
+        };
+        let text = plan::render::text(plan, &self.names, version, style);
+        console.talk(text.trim_end());
+    }
+
+    pub(super) fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    /// Waits, for polls.
+    pub(super) fn sleep(&self, duration: Duration) {
+        // Made inside of the runtime, whose clock it needs.
+        self.block_on(async { tokio::time::sleep(duration).await });
+    }
+
+    pub(super) fn is_image(&self) -> bool {
+        self.settings.file.function.package == Some(PackageForm::Image)
+    }
+
+    /// Base of the endpoint's URL, without a slash at its end. `GWTF_EXECUTE_API_URL` puts another
+    /// in its place, for emulators: `{rest_api}` and `{stage}` in it are filled in.
+    pub(in crate::cli) fn url(&self, rest_api: &str) -> String {
+        match self.context.environment.get("GWTF_EXECUTE_API_URL") {
+            Some(template) => template
+                .replace("{rest_api}", rest_api)
+                .replace("{stage}", &self.names.stage)
+                .trim_end_matches('/')
+                .to_owned(),
+            None => self.names.url(rest_api),
+        }
+    }
+
+    pub(super) fn stamp(&self) -> crate::plan::Stamp {
+        let stamp = self.context.stamp(self.settings);
+        crate::plan::Stamp { at: stamp.at, by: stamp.by, git_commit: stamp.git_commit }
+    }
+}
