@@ -70,14 +70,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn values_keep_their_order_and_run_at_once() {
         let started = tokio::time::Instant::now();
-        let futures = [30_u64, 10, 20].map(|ms| Box::pin(after(ms, Ok(ms))) as Boxed<Result<u64, u64>>);
+        let futures =
+            [30_u64, 10, 20].map(|ms| Box::pin(after(ms, Ok(ms))) as Boxed<Result<u64, u64>>);
         assert_eq!(all(futures).await, Ok(vec![30, 10, 20]));
         assert_eq!(started.elapsed(), Duration::from_millis(30));
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_first_error_ends_it() {
-        let futures: [Boxed<Result<u64, u64>>; 2] = [Box::pin(after(30, Ok(1))), Box::pin(after(10, Err(2)))];
+        let futures: [Boxed<Result<u64, u64>>; 2] =
+            [Box::pin(after(30, Ok(1))), Box::pin(after(10, Err(2)))];
         assert_eq!(all(futures).await, Err(2));
     }
 }
