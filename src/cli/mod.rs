@@ -12,6 +12,7 @@ mod deploy;
 mod doctor;
 mod export;
 mod history;
+mod iam;
 mod infer;
 mod input;
 mod inspect;
@@ -110,6 +111,7 @@ enum Command {
     Status(status::Args),
     History(history::Args),
     Prune(prune::Args),
+    Iam(iam::Args),
     Export(export::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
@@ -164,6 +166,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Status(args) => status::run(&args, context),
         Command::History(args) => history::run(&args, context),
         Command::Prune(args) => prune::run(&args, context),
+        Command::Iam(args) => iam::run(&args, context),
         Command::Export(args) => export::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

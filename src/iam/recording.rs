@@ -196,6 +196,8 @@ impl Rehearsed<'_> {
     async fn end(&mut self, whole: bool) -> Outcome<()> {
         let state = self.observe().await?;
         self.take("status");
+        let live = self.version(if whole { "v2" } else { "v1" })?;
+        self.prune(&live).await?;
         if let Some(api) = &state.rest_api {
             // More than the ledger remembers.
             for _ in 0..=100 {
@@ -203,17 +205,20 @@ impl Rehearsed<'_> {
                 self.account.perform(&Change::CreateDeployment { rest_api, description }).await?;
             }
         }
-        let live = self.version(if whole { "v2" } else { "v1" })?;
-        let state = self.observe().await?;
-        let plan = plan::prune(&live, &state, 1)?;
-        self.carry_out(&state, &plan).await?;
-        self.take("prune");
+        self.prune(&live).await?;
         if whole {
             let state = self.observe().await?;
             self.carry_out(&state, &plan::destroy(self.asked.names, &state)).await?;
             self.unlock().await?;
             self.take("destroy");
         }
+        Ok(())
+    }
+
+    async fn prune(&mut self, live: &Wanted) -> Outcome<()> {
+        let state = self.observe().await?;
+        self.carry_out(&state, &plan::prune(live, &state, 1)?).await?;
+        self.take("prune");
         Ok(())
     }
 

@@ -53,9 +53,28 @@ impl Need {
 
     /// As a recorded call, with other values for what nobody knows.
     pub fn call(&self, operation: &str) -> Call {
-        let call = Call::new(operation, self.request.clone());
-        self.unknown.iter().fold(call, |call, text| call.varying(text))
+        let mut call = Call::new(operation, self.request.clone());
+        if !self.unknown.is_empty() {
+            let mut other = self.request.clone();
+            for text in &self.unknown {
+                other.resource = varied(&other.resource, text);
+            }
+            call.requests.push(other);
+        }
+        call
     }
+}
+
+/// With another text in place of this one: at the end where it stands there, since a qualifier as
+/// short as `:1` may stand in an account id too.
+fn varied(resource: &str, text: &str) -> String {
+    let (kept, changed) = match resource.strip_suffix(text) {
+        Some(kept) => (kept, text),
+        None => ("", resource),
+    };
+    let call = Call::new("", Request::new("", changed)).varying(text);
+    let changed = call.requests.last().map_or(changed, |request| request.resource.as_str());
+    format!("{kept}{changed}")
 }
 
 /// What calls are authorised as, for one endpoint.
