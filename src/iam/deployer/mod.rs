@@ -43,6 +43,10 @@ const EQUALS: Operator = Operator {
     if_exists: false,
 };
 
+/// For keys that are ARNs.
+const ARN_EQUALS: Operator =
+    Operator { set: None, test: Test { compare: Compare::Arn, negated: false }, if_exists: false };
+
 impl Deployer<'_> {
     fn arns(&self) -> Arns<'_> {
         Arns(self.names)

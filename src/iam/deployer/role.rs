@@ -1,6 +1,6 @@
 //! Roles: the function's, and the account's for logs; and what keeps a deployer from more.
 
-use super::{Deployer, EQUALS, Statement};
+use super::{ARN_EQUALS, Deployer, EQUALS, Statement};
 
 impl Deployer<'_> {
     pub(super) fn roles(&self) -> Vec<Statement> {
@@ -38,7 +38,7 @@ impl Deployer<'_> {
     fn if_bounded(&self, statement: Statement) -> Statement {
         match &self.shape.boundary {
             Some(boundary) => {
-                statement.when(EQUALS, "iam:PermissionsBoundary", [boundary.as_str()])
+                statement.when(ARN_EQUALS, "iam:PermissionsBoundary", [boundary.as_str()])
             }
             None => statement,
         }
@@ -77,7 +77,7 @@ impl Deployer<'_> {
         let attach = Statement::allow("AccountRolePolicy", "AWS's own policy for that, no other")
             .actions(["iam:AttachRolePolicy"])
             .resources([role])
-            .when(EQUALS, "iam:PolicyARN", [self.names.log_policy_arn()]);
+            .when(ARN_EQUALS, "iam:PolicyARN", [self.names.log_policy_arn()]);
         let pass = Statement::allow("PassAccountRole", "API Gateway writes logs with it")
             .actions(["iam:PassRole"])
             .resources([role])
