@@ -40,6 +40,8 @@ mod runtime_program;
 mod sandbox;
 /// `serve` through the program: routes, real clients, releases under load.
 mod serve;
+/// What plays AWS in tests: moto, LocalEmu, faults, a recorder.
+mod stand_ins;
 /// Fixture paths, a clean folder, the program.
 #[allow(dead_code, reason = "each test takes what it needs")]
 mod support;

@@ -1,5 +1,7 @@
 //! What every integration test needs: fixture paths, a clean folder, the program.
 
+/// What plays AWS.
+pub(crate) mod aws;
 /// A running `gwtf serve` and a plain HTTP client.
 pub(crate) mod served;
 
