@@ -14,6 +14,7 @@ mod cloud;
 mod engine;
 mod error;
 mod listener;
+pub mod lock;
 mod observe;
 mod pacer;
 pub mod rehearsal;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
+/// Plans performed on a rehearsed account with failures at every call; the lock.
+mod apply;
 /// The command line: bad input, one document on stdout, interrupts.
 mod cli;
 /// What `--json` prints against the schemas in `docs/schemas`.
