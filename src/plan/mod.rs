@@ -25,6 +25,7 @@ pub mod query;
 pub mod record;
 mod refused;
 mod remove;
+pub mod render;
 pub mod settings;
 pub mod wanted;
 

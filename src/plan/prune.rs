@@ -40,6 +40,7 @@ pub fn prune(wanted: &Wanted, observed: &Observed, keep: usize) -> Result<Plan, 
         .collect::<Result<_, _>>()?;
     let mut planner = Planner::new(wanted, observed, &ledger);
     planner.kind = MoveKind::Prune;
+    planner.check_owners()?;
     let stage = if gone.is_empty() { None } else { planner.release()? };
     planner.remove_functions(&aliases, stage);
     planner.remove_deployments(stage);
@@ -66,11 +67,15 @@ impl Planner<'_> {
         let mut deleted = Vec::new();
         for alias in aliases {
             let mut after: Vec<usize> = stage.into_iter().collect();
-            if function.provisioned_concurrency.contains_key(alias) {
-                let change = Change::DeleteProvisionedConcurrency {
-                    function: name.clone(),
-                    alias: alias.clone(),
-                };
+            let change = Change::DeleteProvisionedConcurrency {
+                function: name.clone(),
+                alias: alias.clone(),
+            };
+            // The release may have taken them away already, as from all that is not live.
+            let taken =
+                self.plan.actions.iter().position(|one| one.change.as_ref() == Some(&change));
+            after.extend(taken);
+            if taken.is_none() && function.provisioned_concurrency.contains_key(alias) {
                 let object = ("provisioned concurrency", alias.as_str());
                 let reason = "its version goes";
                 after.push(self.act(Verb::Delete, object, reason, change, stage));

@@ -30,6 +30,8 @@ mod openapi;
 mod package;
 /// Request and reply formats against recorded and generated cases.
 mod payload;
+/// Plans of a deploy to AWS: golden files, order, drift, refusals.
+mod plan;
 /// Configuration and local releases through the program.
 mod release;
 /// Reports: golden files and the HTML page.
