@@ -114,6 +114,7 @@ pub fn is_idempotent(change: &Change) -> bool {
         | Change::DeleteRestApi { .. }
         | Change::DeleteDeployment { .. }
         | Change::DeleteUsagePlan { .. }
+        | Change::DeleteUsagePlanKey { .. }
         | Change::DeleteApiKey { .. } => true,
         // Replacing twice is replacing once; a copy or a removal finds its source gone.
         Change::UpdateStage { patch, .. } | Change::UpdateUsagePlan { patch, .. } => {

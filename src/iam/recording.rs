@@ -5,11 +5,12 @@ use super::deployer::Deployer;
 use super::execution::execution_role;
 use super::shape::Reach;
 use super::{Error, calls};
+use crate::apply::lock::{self, Lock};
 use crate::apply::rehearsal::{Call as Made, Knobs, Recorded, Rehearsal};
 use crate::apply::{CallError, Calls, Cloud, Pace, Quiet, Scope, observe};
 use crate::identity::policy::Call;
 use crate::model::{Digest, Signature};
-use crate::plan::change::{Body, Change, Condition, Given};
+use crate::plan::change::{Change, Given};
 use crate::plan::names::EXECUTION_POLICY;
 use crate::plan::wanted::{Artefact, ArtefactForm, FunctionWanted, GatewayWanted, Wanted};
 use crate::plan::{self, Names, Observed, Plan, Query, Refused, Stamp};
@@ -83,6 +84,8 @@ enum Failure {
     #[error(transparent)]
     Call(#[from] CallError),
     #[error(transparent)]
+    Lock(#[from] lock::Error),
+    #[error(transparent)]
     Refused(#[from] Refused),
     #[error(transparent)]
     Unresolved(#[from] plan::change::Unresolved),
@@ -149,10 +152,15 @@ impl Rehearsed<'_> {
         fewer.gateway.key_plans.clear();
         self.deploy("deploy with settings taken out", &fewer).await?;
         let mut more = self.version("v1")?;
-        if self.asked.shape.api_keys {
-            more.gateway.key_plans.insert("another".to_owned(), PLAN.to_owned());
+        if !self.asked.shape.api_keys {
+            return self.deploy("deploy with settings put in", &more).await;
         }
-        self.deploy("deploy with settings put in", &more).await
+        more.gateway.key_plans.insert("another".to_owned(), PLAN.to_owned());
+        self.deploy("deploy with settings put in", &more).await?;
+        let other = UsagePlan { name: "other".to_owned(), ..more.gateway.usage_plans[0].clone() };
+        more.gateway.key_plans.insert("another".to_owned(), other.name.clone());
+        more.gateway.usage_plans.push(other);
+        self.deploy("deploy with a key in another plan", &more).await
     }
 
     fn with_other_settings(&self, memory_mib: u32) -> Outcome<Wanted> {
@@ -282,31 +290,33 @@ impl Rehearsed<'_> {
         Ok(())
     }
 
+    /// Makes the bucket where there is none, as the first deploy of an account does.
     async fn lock(&self, state: &Observed) -> Outcome<()> {
         let names = self.asked.names;
         let (bucket, owner) = (names.bucket.clone(), names.account_id.clone());
         if state.bucket == plan::observed::Bucket::Missing {
             let region = names.region.clone();
             self.cloud.perform(&Change::CreateBucket { bucket: bucket.clone(), region }).await?;
-            let (bucket, owner) = (bucket.clone(), owner.clone());
             let tags = BTreeMap::from([(plan::names::SHARED_TAG.to_owned(), "bucket".to_owned())]);
             self.cloud.perform(&Change::PutBucketTags { bucket, owner, tags }).await?;
         }
-        let condition = match &state.lock {
-            Some(lock) => Condition::Matches(lock.etag.clone()),
-            None => Condition::Absent,
+        // Whoever held it before is done: the rehearsal has one process.
+        let request = lock::Request {
+            lock: Lock::new("rehearsal", "rehearsal", SystemTime::UNIX_EPOCH),
+            observed: state.lock.as_ref(),
+            now: SystemTime::UNIX_EPOCH,
+            break_lock: true,
         };
-        let body = Body::Text("a lock".to_owned());
-        let (key, condition) = (names.lock_key(), Some(condition));
-        self.cloud.perform(&Change::PutObject { bucket, owner, key, body, condition }).await?;
+        let pace = Pace::new(0);
+        let calls = Calls::new(&self.cloud, &pace, &Quiet);
+        lock::acquire(calls, names, request, |_| true).await?;
         Ok(())
     }
 
     async fn unlock(&self) -> Outcome<()> {
-        let names = self.asked.names;
-        let (bucket, owner) = (names.bucket.clone(), names.account_id.clone());
-        self.cloud.perform(&Change::DeleteObject { bucket, owner, key: names.lock_key() }).await?;
-        Ok(())
+        let pace = Pace::new(0);
+        let calls = Calls::new(&self.cloud, &pace, &Quiet);
+        Ok(lock::unlock(calls, self.asked.names).await?)
     }
 
     fn take(&mut self, command: &'static str) {

@@ -1,6 +1,6 @@
 //! The IAM documents: sufficient and minimal for every configuration, and as they were agreed.
 
-use crate::support::{gwtf, held_to_schema};
+use crate::support::{aws, gwtf, held_to_schema};
 use gwtf::iam::{
     Ci, Deployer, Jobs, Proof, Reach, Routes, Shape, deployer, deployer_calls, execution,
     execution_trust, invoker, prove, record, trust,
@@ -244,35 +244,87 @@ fn a_weakened_document_is_found() {
     assert!(proof.denied.is_empty() && !proof.holds(), "{proof:?}");
 }
 
-/// AWS's linter for policies, when it is installed where the stand-ins are.
 #[test]
 fn the_linter_finds_nothing() {
-    let python = std::env::var_os("GWTF_PARLIAMENT_PYTHON").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/test-aws/bin/python"),
-        PathBuf::from,
+    let documents: Vec<Document> = documents().into_iter().map(|(_, document)| document).collect();
+    let mut command = Command::new(aws::python());
+    command.arg(aws::script("lint_policies.py"));
+    assert_eq!(aws::output(command, &serde_json::to_string(&documents).unwrap()), "");
+}
+
+/// What the deployer's document and administrator rights besides it do not allow.
+#[test]
+fn a_boundary_cannot_be_taken_off_or_edited() {
+    use gwtf::identity::policy::{Policies, Request, evaluate, parse};
+    let (names, shape) = (names(), all());
+    let own =
+        deployer(&Deployer { names: &names, shape: &shape, reach: Reach::Whole, rest_api: None });
+    let role = names.role_arn(&names.execution_role());
+    let key = "iam:PermissionsBoundary";
+    let allowed = |identity: &[Document], request: &Request| {
+        evaluate(&Policies { identity, ..Policies::default() }, request).is_allowed()
+    };
+    let bare = [own.clone()];
+    for action in ["iam:CreateRole", "iam:PutRolePolicy"] {
+        let request = Request::new(action, &role);
+        assert!(allowed(&bare, &request.clone().with(key, [BOUNDARY])), "{action}");
+        assert!(!allowed(&bare, &request), "{action} without a boundary");
+        let other = ["arn:aws:iam::111122223333:policy/other"];
+        assert!(!allowed(&bare, &request.with(key, other)), "{action} with another boundary");
+    }
+    let admin = parse(
+        br#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}"#,
     );
-    if !python.is_file() {
-        eprintln!("no {}: tests/run sets it up", python.display());
-        return;
+    let both = [own, admin.unwrap()];
+    for (action, resource) in [
+        ("iam:CreatePolicyVersion", BOUNDARY),
+        ("iam:SetDefaultPolicyVersion", BOUNDARY),
+        ("iam:DeletePolicy", BOUNDARY),
+        ("iam:DeleteRolePermissionsBoundary", &role),
+    ] {
+        let request = Request::new(action, resource).with(key, [BOUNDARY]);
+        assert!(!allowed(&both, &request), "{action}");
     }
-    let folder = tempfile::tempdir().unwrap();
-    for (name, document) in documents() {
-        // The linter is for identity policies; trust documents have principals.
-        if !name.contains("trust") {
-            let path = folder.path().join(format!("{name}.json"));
-            fs_err::write(path, document.render_compact()).unwrap();
-        }
+}
+
+/// Another endpoint's things, by name and by tag; other services and principals.
+#[test]
+fn what_is_not_the_endpoints_is_denied() {
+    use gwtf::identity::policy::{Policies, Request, evaluate};
+    let (names, shape) = (names(), all());
+    let identity =
+        [deployer(&Deployer { names: &names, shape: &shape, reach: Reach::Whole, rest_api: None })];
+    let policies = Policies { identity: &identity, ..Policies::default() };
+    let api = "arn:aws:apigateway:eu-west-1::/restapis/a1b2c3d4e5";
+    let function = "arn:aws:lambda:eu-west-1:111122223333:function:gwtf-iris";
+    let role = names.role_arn(&names.execution_role());
+    let request = Request::new;
+    let tag = "aws:ResourceTag/gwtf:endpoint";
+    let denied = [
+        request("apigateway:PUT", api),
+        request("apigateway:PUT", api).with(tag, ["other"]),
+        request("apigateway:PATCH", &format!("{api}/stages/other")).with(tag, ["iris"]),
+        request("apigateway:DELETE", &format!("{api}/stages/prod")).with(tag, ["iris"]),
+        request("apigateway:UpdateRestApiPolicy", api).with(tag, ["iris"]),
+        request("apigateway:POST", "arn:aws:apigateway:eu-west-1::/restapis"),
+        request("lambda:UpdateFunctionCode", &format!("{function}-2")),
+        request("lambda:InvokeFunction", function),
+        request("lambda:AddPermission", function).with("lambda:Principal", ["*"]),
+        request("iam:PassRole", &role).with("iam:PassedToService", ["ec2.amazonaws.com"]),
+        request("iam:PassRole", "arn:aws:iam::111122223333:role/admin")
+            .with("iam:PassedToService", ["lambda.amazonaws.com"]),
+        request("iam:AttachRolePolicy", &role)
+            .with("iam:PolicyARN", ["arn:aws:iam::aws:policy/AdministratorAccess"])
+            .with("iam:PermissionsBoundary", [BOUNDARY]),
+        request("s3:GetObject", "arn:aws:s3:::gwtf-111122223333-eu-west-1/other/lock.json"),
+        request("s3:DeleteBucket", "arn:aws:s3:::gwtf-111122223333-eu-west-1"),
+        request("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:111122223333:log-group:/gwtf/iris"),
+    ];
+    for request in denied {
+        assert!(!evaluate(&policies, &request).is_allowed(), "{request:?}");
     }
-    let script = "import sys, glob, parliament\n\
-        for path in sorted(glob.glob(sys.argv[1] + '/*.json')):\n    \
-            found = parliament.analyze_policy_string(open(path).read()).findings\n    \
-            found = [f for f in found if f.severity != 'MUTED']\n    \
-            print(path, [str(f) for f in found]) if found else print('clean')\n";
-    let output = Command::new(&python).arg("-c").arg(script).arg(folder.path()).output().unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert_eq!(text.lines().filter(|line| *line == "clean").count(), 8, "{text}");
-    assert!(text.lines().all(|line| line == "clean"), "{text}");
+    let own = request("apigateway:PUT", api).with(tag, ["iris"]);
+    assert!(evaluate(&policies, &own).is_allowed());
 }
 
 const ACCOUNT: [&str; 4] = ["--account", "111122223333", "--region", "eu-west-1"];

@@ -131,6 +131,10 @@ impl Authorised<'_> {
             Change::UpdateUsagePlan { usage_plan, .. } => plan(PATCH, usage_plan, ""),
             Change::DeleteUsagePlan { usage_plan } => plan(DELETE, usage_plan, ""),
             Change::CreateUsagePlanKey { usage_plan, .. } => plan(POST, usage_plan, "/keys"),
+            Change::DeleteUsagePlanKey { usage_plan, api_key } => {
+                let path = format!("/usageplans/{usage_plan}/keys/{api_key}");
+                vec![self.own(DELETE, &path, usage_plan).unknown(api_key)]
+            }
             Change::CreateApiKey { tags, .. } => create("/apikeys", tags),
             Change::DeleteApiKey { api_key } => {
                 vec![self.own(DELETE, &format!("/apikeys/{api_key}"), api_key)]

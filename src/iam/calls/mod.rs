@@ -164,7 +164,8 @@ impl Authorised<'_> {
             | Change::DeleteUsagePlan { .. }
             | Change::CreateApiKey { .. }
             | Change::DeleteApiKey { .. }
-            | Change::CreateUsagePlanKey { .. } => self.api_gateway_change(change),
+            | Change::CreateUsagePlanKey { .. }
+            | Change::DeleteUsagePlanKey { .. } => self.api_gateway_change(change),
             Change::CreateBucket { .. }
             | Change::PutBucketTags { .. }
             | Change::DeleteBucket { .. }

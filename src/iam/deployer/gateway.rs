@@ -98,14 +98,14 @@ impl Deployer<'_> {
         {
             paths.push(format!("/restapis/{id}/stages/{}", self.names.stage));
         }
-        let vague = match self.rest_api {
-            Some(_) => "",
-            None => {
-                "; AWS has no condition that would keep others' from being tagged, so name the API \
-                     with --rest-api after the first deploy"
-            }
+        let advice = match self.rest_api {
+            None if self.is_whole() => ", so name the API with --rest-api after the first deploy",
+            _ => "",
         };
-        let reason = format!("puts the endpoint's tag on what is made{vague}");
+        let reason = format!(
+            "puts the endpoint's tag on what is made; AWS has no condition that would keep others' from \
+             being tagged{advice}"
+        );
         let statement = Statement::allow("ApiTags", reason)
             .actions([PUT])
             .resources(paths.iter().map(|path| self.arns().tags_of(path)));
@@ -124,8 +124,8 @@ impl Deployer<'_> {
             .actions(Self::chosen(&[(GET, true), (POST, self.shape.api_keys)]))
             .resources([control("/usageplans/*/keys")]);
         let mut statements = vec![self.if_own(plans), self.if_own(keys)];
-        if self.shape.api_keys && self.is_whole() {
-            let keys = Statement::allow("ApiKeys", "destroy takes the endpoint's keys away")
+        if self.shape.api_keys {
+            let keys = Statement::allow("ApiKeys", "keys that gwtf.toml has no more")
                 .actions([DELETE])
                 .resources([control("/apikeys/*")]);
             statements.push(self.if_own(keys));
