@@ -7,7 +7,7 @@ use super::shape::Reach;
 use super::{Error, calls};
 use crate::apply::lock::{self, Lock};
 use crate::apply::rehearsal::{Call as Made, Knobs, Recorded, Rehearsal};
-use crate::apply::{CallError, Calls, Cloud, Pace, Quiet, Scope, observe};
+use crate::apply::{Calls, Cloud, Pace, Quiet, Scope, observe};
 use crate::identity::policy::Call;
 use crate::model::{Digest, Signature};
 use crate::plan::change::{Change, Given};
@@ -74,23 +74,23 @@ pub async fn record(asked: &Deployer<'_>) -> Result<Recording, Error> {
         made: Vec::new(),
         rest_api: None,
     };
-    rehearsed.all().await.map_err(|failure| Error::Rehearsal { failure: failure.to_string() })?;
+    rehearsed.all().await.map_err(|Failure(failure)| Error::Rehearsal { failure })?;
     Ok(Recording { made: rehearsed.made, rest_api: rehearsed.rest_api })
 }
 
-/// Why a rehearsal does not go through.
-#[derive(Debug, thiserror::Error)]
-enum Failure {
-    #[error(transparent)]
-    Call(#[from] CallError),
-    #[error(transparent)]
-    Lock(#[from] lock::Error),
-    #[error(transparent)]
-    Refused(#[from] Refused),
-    #[error(transparent)]
-    Unresolved(#[from] plan::change::Unresolved),
-    #[error(transparent)]
-    Name(#[from] crate::spec::version::VersionError),
+/// Why a rehearsal does not go through, causes included.
+struct Failure(String);
+
+impl<E: std::error::Error> From<E> for Failure {
+    fn from(error: E) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(cause) = source {
+            text = format!("{text}: {cause}");
+            source = cause.source();
+        }
+        Self(text)
+    }
 }
 
 type Outcome<T> = Result<T, Failure>;

@@ -134,10 +134,12 @@ fn golden(name: &str) -> PathBuf {
 
 #[test]
 fn documents_are_as_they_were_agreed() {
+    #[expect(clippy::disallowed_methods, reason = "the switch of every golden file")]
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     for (name, document) in documents() {
         let path = golden(name);
         let text = document.render_text();
-        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        if update {
             fs_err::create_dir_all(path.parent().unwrap()).unwrap();
             fs_err::write(&path, &text).unwrap();
         }
