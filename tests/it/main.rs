@@ -14,6 +14,8 @@ mod documents;
 mod gateway;
 /// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.
 mod host;
+/// IAM documents: sufficient, minimal, as agreed, and what `iam` prints.
+mod iam;
 /// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
 mod image;
 /// `gwtf init`: gwtf.toml, sample requests, the workflow.
