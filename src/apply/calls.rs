@@ -1,6 +1,6 @@
 //! Calls to the cloud as this run makes them: paced, made again where that is safe, and told of.
 
-use super::cloud::{CallError, Cloud, Failed};
+use super::cloud::{CallError, Cloud, Failed, Retry};
 use super::listener::{Event, Listener};
 use super::pacer::Pacer;
 use super::retry::{Attempt, is_idempotent, removes};
@@ -10,6 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 /// What all calls of a run share: the rates, and the draw for back-off.
@@ -81,10 +82,12 @@ impl<'a, C: Cloud> Calls<'a, C> {
         let (service, operation) = query.operation();
         let mut tries = Tries::new();
         loop {
-            self.admitted(service, operation).await;
+            while let Some(wait) = self.pace_wait(service, operation) {
+                sleep(wait).await;
+            }
             match self.cloud.ask(query).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => self.pause_or_give_up(&mut tries, error, true).await?,
+                Err(error) => sleep(self.retry_wait(&mut tries, &error, true).ok_or(error)?).await,
             }
         }
     }
@@ -95,52 +98,84 @@ impl<'a, C: Cloud> Calls<'a, C> {
     /// # Errors
     /// The last attempt's.
     pub async fn perform(&self, change: &Change) -> Result<Given, CallError> {
+        let (_never, interrupt) = watch::channel(false);
+        let given = self.perform_unless(change, interrupt).await?;
+        Ok(given.expect("nothing interrupts it"))
+    }
+
+    /// The same, but an interrupt ends its waits; none when it was not made because of that.
+    pub(super) async fn perform_unless(
+        &self,
+        change: &Change,
+        mut interrupt: watch::Receiver<bool>,
+    ) -> Result<Option<Given>, CallError> {
         let (service, operation) = change.operation();
         let repeatable = is_idempotent(change);
         let mut tries = Tries::new();
         loop {
-            self.admitted(service, operation).await;
-            match self.cloud.perform(change).await {
-                Ok(given) => return Ok(given),
-                Err(error) if error.failed == Failed::NotFound && removes(change) => {
-                    return Ok(Given::Nothing);
+            while let Some(wait) = self.pace_wait(service, operation) {
+                if is_interrupted_within(wait, &mut interrupt).await {
+                    return tries.unknown.map_or(Ok(None), Err);
                 }
-                Err(error) => self.pause_or_give_up(&mut tries, error, repeatable).await?,
+            }
+            let error = match self.cloud.perform(change).await {
+                Ok(given) => return Ok(Some(given)),
+                Err(error) if error.failed == Failed::NotFound && removes(change) => {
+                    return Ok(Some(Given::Nothing));
+                }
+                Err(error) => error,
+            };
+            let Some(wait) = self.retry_wait(&mut tries, &error, repeatable) else {
+                return Err(error);
+            };
+            if error.retry == Retry::Unknown {
+                tries.unknown = Some(error);
+            }
+            if is_interrupted_within(wait, &mut interrupt).await {
+                return tries.unknown.map_or(Ok(None), Err);
             }
         }
     }
 
-    /// Returns when the call may be made; it has been counted then.
-    async fn admitted(&self, service: Service, operation: &'static str) {
-        loop {
-            let wait = self.pace.admit(service, operation);
-            if wait.is_zero() {
-                return;
-            }
-            self.listener.hear(&Event::Paced { action: self.action, operation, wait });
-            sleep(wait).await;
+    /// The wait until a call may be asked for again; none when it may be made and is counted.
+    fn pace_wait(&self, service: Service, operation: &'static str) -> Option<Duration> {
+        let wait = self.pace.admit(service, operation);
+        if wait.is_zero() {
+            return None;
         }
+        self.listener.hear(&Event::Paced { action: self.action, operation, wait });
+        Some(wait)
     }
 
-    async fn pause_or_give_up(
+    /// The wait before a failed call is made again, if it is.
+    fn retry_wait(
         &self,
         tries: &mut Tries,
-        error: CallError,
+        error: &CallError,
         repeatable: bool,
-    ) -> Result<(), CallError> {
-        let attempt = Attempt {
-            error: &error,
-            number: tries.failed + 1,
-            elapsed: tries.started.elapsed(),
-            repeatable,
-            jitter: self.pace.jitter(),
-        };
-        let Some(wait) = attempt.wait() else { return Err(error) };
+    ) -> Option<Duration> {
         tries.failed += 1;
+        let (number, elapsed) = (tries.failed, tries.started.elapsed());
+        let jitter = self.pace.jitter();
+        let wait = Attempt { error, number, elapsed, repeatable, jitter }.wait()?;
         let (action, attempt) = (self.action, tries.failed);
-        self.listener.hear(&Event::Retrying { action, attempt, wait, error: &error });
-        sleep(wait).await;
-        Ok(())
+        self.listener.hear(&Event::Retrying { action, attempt, wait, error });
+        Some(wait)
+    }
+}
+
+/// Waits; true as soon as an interrupt comes.
+async fn is_interrupted_within(wait: Duration, interrupt: &mut watch::Receiver<bool>) -> bool {
+    let interrupted = async {
+        // Without a sender none comes any more.
+        if interrupt.wait_for(|interrupted| *interrupted).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        () = interrupted => true,
+        () = sleep(wait) => false,
     }
 }
 
@@ -148,10 +183,12 @@ impl<'a, C: Cloud> Calls<'a, C> {
 struct Tries {
     started: Instant,
     failed: u32,
+    /// The last failure after which it may have been carried out.
+    unknown: Option<CallError>,
 }
 
 impl Tries {
     fn new() -> Self {
-        Self { started: Instant::now(), failed: 0 }
+        Self { started: Instant::now(), failed: 0, unknown: None }
     }
 }

@@ -25,6 +25,16 @@ pub trait Cloud: Send + Sync {
     fn perform(&self, change: &Change) -> impl Future<Output = Result<Given, CallError>> + Send;
 }
 
+impl<C: Cloud> Cloud for &C {
+    async fn ask(&self, query: &Query) -> Result<Answer, CallError> {
+        (**self).ask(query).await
+    }
+
+    async fn perform(&self, change: &Change) -> Result<Given, CallError> {
+        (**self).perform(change).await
+    }
+}
+
 /// Whether a failed call may be made again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {

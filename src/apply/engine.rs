@@ -155,7 +155,12 @@ pub async fn apply<C: Cloud>(
         let Some((index, ended)) = running.next().await else { break };
         let action = &plan.actions[index];
         match ended {
-            Ok(given) => {
+            Ok(None) => {
+                calls.listener().hear(&Event::Withdrawn { index, action });
+                run.states[index] = State::Waiting;
+                stopping = true;
+            }
+            Ok(Some(given)) => {
                 calls.listener().hear(&Event::Done { index, action });
                 run.done(index, given);
             }
@@ -166,7 +171,8 @@ pub async fn apply<C: Cloud>(
             }
         }
     }
-    run.account().map_err(Box::new)
+    let interrupted = *interrupt.borrow();
+    run.account(interrupted)
 }
 
 /// Where an action is.
@@ -214,7 +220,7 @@ impl<'a> Run<'a> {
         self.states[index] = State::Ended(Outcome::Done);
     }
 
-    fn account(self) -> Result<Account, Stopped> {
+    fn account(self, interrupted: bool) -> Result<Account, Box<Stopped>> {
         let entries = self.plan.actions.iter().zip(self.states).map(|(action, state)| Entry {
             verb: action.verb,
             object: action.object.clone(),
@@ -225,34 +231,39 @@ impl<'a> Run<'a> {
             },
         });
         let account = Account { entries: entries.collect(), given: self.given };
-        if let Some(error) = account.failure() {
-            let cause = Cause::Failed(error.clone());
-            return Err(Stopped { account, cause });
-        }
-        if account.not_started() > 0 {
-            return Err(Stopped { account, cause: Cause::Interrupted });
-        }
-        Ok(account)
+        let cause = match account.failure() {
+            Some(error) if !interrupted => Cause::Failed(error.clone()),
+            None if account.not_started() == 0 => return Ok(account),
+            _ => Cause::Interrupted,
+        };
+        Err(Box::new(Stopped { account, cause }))
     }
 }
 
+/// What an action gave; none when an interrupt came before it was made.
 async fn perform<C: Cloud>(
     calls: Calls<'_, C>,
     index: usize,
     action: &Action,
     known: &BTreeMap<String, String>,
     interrupt: watch::Receiver<bool>,
-) -> Result<Given, Error> {
+) -> Result<Option<Given>, Error> {
+    if *interrupt.borrow() {
+        return Ok(None);
+    }
     let mut given = Given::Nothing;
     if let Some(change) = &action.change {
         let change = change.resolve(known)?;
         calls.listener().hear(&Event::Started { index, action });
-        given = calls.perform(&change).await?;
+        match calls.perform_unless(&change, interrupt.clone()).await? {
+            Some(made) => given = made,
+            None => return Ok(None),
+        }
     }
     if let Some(wait) = &action.wait {
         wait_for(calls, index, wait, &interrupt).await?;
     }
-    Ok(given)
+    Ok(Some(given))
 }
 
 /// Looks until what is waited for is there. An interrupt ends the wait: the change is made, and

@@ -17,6 +17,8 @@ pub enum Event<'a> {
     Retrying { action: Option<usize>, attempt: u32, wait: Duration, error: &'a CallError },
     /// The change is made; its effect is waited for. Told at each look.
     Waiting { index: usize, wait: &'a Wait, state: &'a str },
+    /// An interrupt came before an action's call could be made; it is not made.
+    Withdrawn { index: usize, action: &'a Action },
     /// An action is done.
     Done { index: usize, action: &'a Action },
     /// An action failed; no other is started.

@@ -134,7 +134,7 @@ pub enum Error {
         /// The endpoint.
         endpoint: String,
         /// The failure.
-        source: CallError,
+        source: Box<CallError>,
     },
 }
 
@@ -205,7 +205,7 @@ pub async fn acquire<C: Cloud>(
             | Failed::Server
             | Failed::NoReply
     );
-    let failed = |source| Error::Call { endpoint: names.endpoint.clone(), source };
+    let failed = |source| call_failed(names, source);
     if !told || error.code == "NoSuchBucket" {
         return Err(failed(error));
     }
@@ -233,8 +233,12 @@ pub async fn unlock<C: Cloud>(calls: Calls<'_, C>, names: &Names) -> Result<(), 
         owner: names.account_id.clone(),
         key: names.lock_key(),
     };
-    let failed = |source| Error::Call { endpoint: names.endpoint.clone(), source };
+    let failed = |source| call_failed(names, source);
     calls.perform(&delete).await.map(drop).map_err(failed)
+}
+
+fn call_failed(names: &Names, source: CallError) -> Error {
+    Error::Call { endpoint: names.endpoint.clone(), source: Box::new(source) }
 }
 
 fn read(names: &Names) -> Query {

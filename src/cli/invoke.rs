@@ -260,7 +260,13 @@ mod tests {
         let environment = crate::config::Environment::new("/", [("HOME", "/")]);
         let flags = crate::config::Flags { target, ..Default::default() };
         let settings = Settings::load(&flags, &environment).unwrap();
-        let aim = Aim::take(&args, &settings).map_err(|failure| failure.message)?;
+        let context = Context {
+            console: crate::console::Console::default(),
+            environment,
+            flags,
+            now: std::time::SystemTime::UNIX_EPOCH,
+        };
+        let aim = Aim::take(&args, &settings, &context).map_err(|failure| failure.message)?;
         Ok(aim.url.to_string())
     }
 
@@ -284,7 +290,7 @@ mod tests {
             }
         }
         let refused = aim("", Some(Target::Lambda)).unwrap_err();
-        assert!(refused.starts_with("target `lambda`: "), "{refused}");
+        assert!(refused.starts_with("region: none is named"), "{refused}");
         for line in [
             "--url ftp://h/",
             "--url http://u:hunter2@h/",

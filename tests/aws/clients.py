@@ -1,5 +1,7 @@
 """boto3 clients for a stand-in, from the environment that tests give every AWS client."""
 
+import functools
+
 import boto3
 from botocore.config import Config
 
@@ -7,5 +9,6 @@ from botocore.config import Config
 ONCE = Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}, read_timeout=60)
 
 
-def client(service, url=None, region=None):
-    return boto3.client(service, endpoint_url=url, region_name=region, config=ONCE)
+@functools.cache
+def client(service, url=None):
+    return boto3.client(service, endpoint_url=url, config=ONCE)

@@ -12,6 +12,7 @@ or forgives and this adds:
 - UpdateUsagePlan: stages that have throttles, per-method throttles.
 """
 
+import lifeline
 import moto_apigateway
 from localemu.runtime.main import main
 from localemu.services.apigateway.helpers import get_apigateway_store, get_moto_rest_api
@@ -75,5 +76,6 @@ def patch():
 
 
 if __name__ == "__main__":
+    lifeline.hold()
     patch()
     main()

@@ -10,6 +10,7 @@ import asyncio
 import json
 import sys
 
+import lifeline
 from aiohttp import web
 from microburst.app import make_app
 from microburst.core.pipeline import Microburst
@@ -30,4 +31,5 @@ async def serve(upstream):
 
 
 if __name__ == "__main__":
+    lifeline.hold()
     asyncio.run(serve(sys.argv[1]))

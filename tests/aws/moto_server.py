@@ -26,6 +26,7 @@ from urllib.parse import parse_qs, unquote
 # AWS's own managed policies, one of which the account's role for logs gets.
 os.environ.setdefault("MOTO_IAM_LOAD_MANAGED_POLICIES", "true")
 
+import lifeline
 import moto_apigateway
 import moto_lambda
 from moto.apigateway import models as apigateway
@@ -134,6 +135,7 @@ def body_of(environ):
 
 
 def main():
+    lifeline.hold()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto_apigateway.patch()
     moto_lambda.patch()

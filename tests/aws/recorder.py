@@ -18,6 +18,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
+import lifeline
+
 BODY_BYTES_MAX = 256 * 1024 * 1024
 UPSTREAM_TIMEOUT_S = 120
 # Left out of what is written: secrets, and what the proxy's two connections have for themselves.
@@ -156,6 +158,7 @@ class Server(ThreadingHTTPServer):
 
 
 def main():
+    lifeline.hold()
     upstream, log = urlsplit(sys.argv[1]), Log(sys.argv[2])
     server = Server(("127.0.0.1", 0), handler(upstream, log))
     print(json.dumps({"url": f"http://127.0.0.1:{server.server_address[1]}"}), flush=True)

@@ -117,12 +117,27 @@ fn a_reply_can_be_lost_after_the_request_was_carried_out() {
 }
 
 #[test]
-fn policies_are_linted() {
-    let lint = |documents: &Value| {
+fn what_plays_aws_ends_with_the_test_that_started_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("log");
+    for name in ["moto_server.py", "recorder.py", "microburst_server.py"] {
         let mut command = Command::new(python());
-        command.arg(script("lint_policies.py"));
-        run(&mut command, &documents.to_string())
-    };
+        command.arg(script(name)).arg("http://127.0.0.1:9").arg(&log).env("LIFELINE", "stdin");
+        // Nobody holds its standard input.
+        let ended = command.stdin(std::process::Stdio::null()).output().unwrap();
+        assert!(ended.status.success(), "{name}: {}", String::from_utf8_lossy(&ended.stderr));
+    }
+}
+
+/// Whether the linter passes policy documents, and what it prints.
+fn lint(documents: &Value) -> (bool, String) {
+    let mut command = Command::new(python());
+    command.arg(script("lint_policies.py"));
+    run(&mut command, &documents.to_string())
+}
+
+#[test]
+fn policies_are_linted() {
     let good = json!({"Version": "2012-10-17", "Statement": [{
         "Sid": "Invoke", "Effect": "Allow", "Action": "lambda:InvokeFunction",
         "Resource": "arn:aws:lambda:eu-central-1:123456789012:function:f:v1",
@@ -136,6 +151,31 @@ fn policies_are_linted() {
         let (passed, findings) = lint(&json!([good, bad]));
         assert!(!passed, "{bad}");
         assert!(findings.starts_with("document 2: "), "{findings}");
+    }
+}
+
+#[test]
+fn trust_documents_are_linted() {
+    let service = json!({"Version": "2012-10-17", "Statement": [{
+        "Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }]});
+    let provider = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com";
+    let claim = |name: &str| {
+        json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Federated": provider},
+            "Action": "sts:AssumeRoleWithWebIdentity",
+            "Condition": {"StringEquals": {name: "sts.amazonaws.com"}},
+        }]})
+    };
+    let github = claim("token.actions.githubusercontent.com:aud");
+    assert_eq!(lint(&json!([service, github])), (true, String::new()));
+    let mut misspelt = service.clone();
+    misspelt["Statement"][0]["Action"] = json!("sts:AssumeRoel");
+    let mut malformed = github.clone();
+    malformed["Statement"][0]["Principal"]["Federated"] = json!("token.actions");
+    for bad in [misspelt, malformed, claim("gitlab.com:aud")] {
+        assert!(!lint(&json!([bad])).0, "{bad}");
     }
 }
 

@@ -68,8 +68,7 @@ impl State {
         let arn =
             uri.split_once("/functions/").and_then(|(_, rest)| rest.strip_suffix("/invocations"));
         let arn = arn.ok_or_else(|| format!("`{uri}` names no function"))?;
-        let (function, alias, version) =
-            self.functions.alias_at(arn).ok_or_else(|| format!("`{arn}` is not there"))?;
+        let (function, alias, version) = self.functions.invoked(arn)?;
         if !alias.permissions.values().any(|pattern| matches(pattern, method_arn)) {
             return Err(format!("no permission on `{arn}` for `{method_arn}`"));
         }

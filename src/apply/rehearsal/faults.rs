@@ -32,7 +32,7 @@ pub enum Trouble {
     NoReply,
     /// The credentials are expired from this call on, for questions and changes alike.
     Expired,
-    /// The process dies: this and every later call stays without effect and without reply.
+    /// The process dies during this call: it is carried out, no reply comes, no later call is made.
     Killed,
 }
 
@@ -112,24 +112,15 @@ impl<C: Cloud> Cloud for Faults<C> {
     }
 
     async fn perform(&self, change: &Change) -> Result<Given, CallError> {
-        match self.trouble(At::Perform(self.performed.fetch_add(1, Ordering::SeqCst))) {
-            Some(Trouble::NoReply) => {
+        let at = At::Perform(self.performed.fetch_add(1, Ordering::SeqCst));
+        match self.trouble(at) {
+            Some(trouble @ (Trouble::NoReply | Trouble::Killed)) if at == self.fault.at => {
                 self.cloud.perform(change).await?;
-                Err(error(change.operation(), Trouble::NoReply))
+                Err(error(change.operation(), trouble))
             }
             Some(trouble) => Err(error(change.operation(), trouble)),
             None => self.cloud.perform(change).await,
         }
-    }
-}
-
-impl<C: Cloud> Cloud for &C {
-    async fn ask(&self, query: &Query) -> Result<Answer, CallError> {
-        (**self).ask(query).await
-    }
-
-    async fn perform(&self, change: &Change) -> Result<Given, CallError> {
-        (**self).perform(change).await
     }
 }
 

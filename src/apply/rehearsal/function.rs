@@ -38,6 +38,8 @@ struct State {
     provisioned: BTreeMap<String, u32>,
     /// Looks for which the last change is not carried out.
     looks_left: u32,
+    /// A version that cannot be invoked until it is.
+    unready: Option<String>,
 }
 
 fn missing(object: &str) -> Refusal {
@@ -69,6 +71,7 @@ impl State {
         }
         self.last_version += 1;
         let version = self.last_version.to_string();
+        self.unready = (self.looks_left > 0).then(|| version.clone());
         self.versions.push(FunctionVersion {
             version: version.clone(),
             code_sha256: code_sha256.clone(),
@@ -101,6 +104,7 @@ impl State {
     fn settle(&mut self, knobs: &Knobs) {
         self.observed.last_update_status = "Successful".to_owned();
         self.observed.state = "Active".to_owned();
+        self.unready = None;
         if let Some(reason) = &knobs.function_fails {
             self.observed.state = "Failed".to_owned();
             self.observed.state_reason = Some(reason.clone());
@@ -130,14 +134,21 @@ impl Functions {
         self.functions.get_mut(function).ok_or_else(|| missing(function))
     }
 
-    /// An alias with what it points to, for the data plane.
-    pub(super) fn alias_at(&self, arn: &str) -> Option<(&str, &Alias, &FunctionVersion)> {
-        let (function, alias) = arn.rsplit_once(':')?;
-        let (name, state) =
-            self.functions.iter().find(|(_, state)| state.observed.arn == function)?;
-        let alias = state.aliases.get(alias)?;
-        let version = state.versions.iter().find(|version| version.version == alias.version)?;
-        Some((name, alias, version))
+    /// An alias with what it points to, if that can be invoked; for the data plane.
+    pub(super) fn invoked(&self, arn: &str) -> Result<(&str, &Alias, &FunctionVersion), String> {
+        let found = arn.rsplit_once(':').and_then(|(function, alias)| {
+            let mut functions = self.functions.iter();
+            let (name, state) = functions.find(|(_, state)| state.observed.arn == function)?;
+            let alias = state.aliases.get(alias)?;
+            let mut versions = state.versions.iter();
+            let version = versions.find(|version| version.version == alias.version)?;
+            Some((name, state, alias, version))
+        });
+        let (name, state, alias, version) = found.ok_or_else(|| format!("`{arn}` is not there"))?;
+        if state.unready.as_ref() == Some(&version.version) || state.observed.state == "Failed" {
+            return Err(format!("`{arn}` is not ready"));
+        }
+        Ok((name, alias, version))
     }
 
     fn reserved(&self) -> u32 {
@@ -330,6 +341,7 @@ impl Functions {
             last_version: 0,
             provisioned: BTreeMap::new(),
             looks_left: 0,
+            unready: None,
         };
         state.changed(around.knobs);
         let version = state.publish();

@@ -210,7 +210,7 @@ mod tests {
             Patch::replace("/accessLogSettings/destinationArn", "arn"),
             Patch::replace("/*/*/logging/loglevel", "INFO"),
         ] {
-            assert!(patch(&stage(), &[bad.clone()]).is_err(), "{bad:?}");
+            assert!(patch(&stage(), std::slice::from_ref(&bad)).is_err(), "{bad:?}");
         }
     }
 }

@@ -165,7 +165,9 @@ pub(crate) struct Announced {
 
 impl Announced {
     pub(crate) fn start(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        // Held until the value ends: the program ends with this process, however that ends.
+        command.stdin(Stdio::piped()).env("LIFELINE", "stdin");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
         let first = awaited_line(child.stdout.take().unwrap(), |_| true);
         let Some(line) = first else {
             let _ = child.kill();

@@ -69,10 +69,12 @@ impl LocalEmu {
             .env("GATEWAY_LISTEN", format!("127.0.0.1:{PORT}"))
             .env("DNS_ADDRESS", "0")
             .env("LAMBDA_RUNTIME_EXECUTOR", "bootstrap")
-            .env("DISABLE_EVENTS", "1");
+            .env("DISABLE_EVENTS", "1")
+            // Held until the value ends: it ends with this process, however that ends.
+            .env("LIFELINE", "stdin");
         let log = fs_err::File::create(folder.path().join("log")).unwrap();
         let mut child = command
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log.into_parts().0)
             .spawn()
