@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails")]
 
-/// The port to AWS: every question and change on moto, requests and failures.
-mod aws_port;
 /// Plans performed on a rehearsed account with failures at every call; the lock.
 mod apply;
+/// The port to AWS: every question and change on moto, requests and failures.
+mod aws_port;
 /// The command line: bad input, one document on stdout, interrupts.
 mod cli;
 /// Releases on LocalEmu, by calling the endpoint.

@@ -3,7 +3,6 @@
 use super::rig::{BODY, Rig, told, toml};
 use super::watch::Watch;
 use crate::runtime_program::{Emulator, event, unpack};
-use crate::support::aws::{output, python, script};
 use crate::support::{fixture, gwtf, library};
 use base64::Engine as _;
 use serde_json::json;
@@ -127,9 +126,7 @@ fn uploaded_zip_runs_under_the_emulator(rig: &Rig) {
 
 fn fetch_code(rig: &Rig, version: &str) -> PathBuf {
     let zip = rig.folder.path().join(format!("{version}.zip"));
-    let mut command = rig.emulator.endpoint.client(&python());
-    command.arg(script("code.py")).args(["gwtf-iris", version]).arg(&zip);
-    let said = output(command, "");
+    let said = rig.client("code.py", &["gwtf-iris", version, zip.to_str().unwrap()]);
     let digest = gwtf::model::Digest::of(&fs_err::read(&zip).unwrap());
     let base64 = base64::engine::general_purpose::STANDARD.encode(digest.bytes());
     assert_eq!(said.trim(), base64);

@@ -2,7 +2,7 @@
 
 use super::watch::Watch;
 use crate::support::aws::local_emu::LocalEmu;
-use crate::support::aws::{Answer, Call};
+use crate::support::aws::{Answer, Call, output, python, script};
 use crate::support::{library, model};
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
@@ -65,6 +65,13 @@ impl Rig {
     #[track_caller]
     pub(super) fn deploy(&self, name: &str, version: &str, flags: &str) {
         self.run(&deploy(name, version, flags));
+    }
+
+    /// What a script of `tests/aws` that plays a client prints, which must succeed.
+    pub(super) fn client(&self, name: &str, arguments: &[&str]) -> String {
+        let mut command = self.emulator.endpoint.client(&python());
+        command.arg(script(name)).args(arguments);
+        output(command, "")
     }
 
     /// The id of the only REST API.
