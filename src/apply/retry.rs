@@ -114,7 +114,8 @@ pub fn is_idempotent(change: &Change) -> bool {
         | Change::DeleteRestApi { .. }
         | Change::DeleteDeployment { .. }
         | Change::DeleteUsagePlan { .. }
-        | Change::DeleteApiKey { .. } => true,
+        | Change::DeleteApiKey { .. }
+        | Change::DeleteUsagePlanKey { .. } => true,
         // Replacing twice is replacing once; a copy or a removal finds its source gone.
         Change::UpdateStage { patch, .. } | Change::UpdateUsagePlan { patch, .. } => {
             patch.iter().all(|operation| operation.op == PatchOp::Replace)

@@ -86,6 +86,7 @@ pub(super) fn of_change(change: &C) -> String {
             usage_plan.clone()
         }
         C::DeleteApiKey { api_key } => api_key.clone(),
-        C::CreateUsagePlanKey { usage_plan, api_key } => format!("{usage_plan}/{api_key}"),
+        C::CreateUsagePlanKey { usage_plan, api_key }
+        | C::DeleteUsagePlanKey { usage_plan, api_key } => format!("{usage_plan}/{api_key}"),
     }
 }

@@ -128,5 +128,8 @@ pub(super) async fn perform(aws: &Aws, change: &C) -> Result<Given, Fault> {
         C::CreateUsagePlanKey { usage_plan, api_key } => {
             apigateway::add_key(&aws.apigateway, usage_plan, api_key).await
         }
+        C::DeleteUsagePlanKey { usage_plan, api_key } => {
+            apigateway::remove_key(&aws.apigateway, usage_plan, api_key).await
+        }
     }
 }

@@ -15,6 +15,7 @@ mod destroy;
 mod doctor;
 mod export;
 mod history;
+mod iam;
 mod infer;
 mod init;
 mod input;
@@ -121,6 +122,7 @@ enum Command {
     History(history::Args),
     Prune(prune::Args),
     Destroy(destroy::Args),
+    Iam(iam::Args),
     Export(export::Args),
     Doctor(doctor::Args),
     Completions(completions::Args),
@@ -187,6 +189,7 @@ fn dispatch(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::History(args) => history::run(&args, context),
         Command::Prune(args) => prune::run(&args, context),
         Command::Destroy(args) => destroy::run(&args, context),
+        Command::Iam(args) => iam::run(&args, context),
         Command::Export(args) => export::run(&args, context),
         Command::Doctor(args) => doctor::run(&args, context),
         Command::Completions(args) => completions::run(&args, context),

@@ -17,13 +17,23 @@ pub fn reference() -> String {
         root.get_subcommands().map(|command| command.get_name().to_owned()).collect();
     for name in names.iter().filter(|name| *name != "help") {
         let command = root.find_subcommand(name).expect("the name is a subcommand's");
-        let mut command = command.clone().term_width(COLUMNS).mut_args(|arg| {
-            let is_common = arg.get_help_heading() == Some(COMMON_HEADING);
-            if is_common || arg.get_id() == "help" { arg.hide(true) } else { arg }
-        });
+        let mut command = without_common(command.clone());
         section(&mut text, &format!("gwtf {name}"), &mut command);
+        let below: Vec<Command> = command.get_subcommands().cloned().collect();
+        for command in below.iter().filter(|command| command.get_name() != "help") {
+            let title = format!("gwtf {name} {}", command.get_name());
+            section(&mut text, &title, &mut without_common(command.clone()));
+        }
     }
     text
+}
+
+/// Without the flags that all commands share.
+fn without_common(command: Command) -> Command {
+    command.term_width(COLUMNS).mut_args(|arg| {
+        let is_common = arg.get_help_heading() == Some(COMMON_HEADING);
+        if is_common || arg.get_id() == "help" { arg.hide(true) } else { arg }
+    })
 }
 
 fn section(text: &mut String, title: &str, command: &mut Command) {

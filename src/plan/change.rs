@@ -4,6 +4,10 @@
 //! [`placeholder`]s until the action that makes them has run; everything else is decided when the
 //! plan is made.
 
+mod patch;
+
+pub use patch::{PatchOp, PatchOperation};
+
 use super::query::Service;
 use crate::spec::{Quota, Throttle};
 use serde::{Deserialize, Serialize};
@@ -244,6 +248,10 @@ pub enum Change {
         usage_plan: String,
         api_key: String,
     },
+    DeleteUsagePlanKey {
+        usage_plan: String,
+        api_key: String,
+    },
 }
 
 /// A new function.
@@ -340,54 +348,6 @@ pub enum Condition {
     Matches(String),
 }
 
-/// One operation of a patch; API Gateway carries a patch out in order, or not at all.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PatchOperation {
-    /// `add`, `replace`, `remove`, `copy`.
-    pub op: PatchOp,
-    /// What is changed; `/` inside a segment is `~1`.
-    pub path: String,
-    /// The value, always text.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub value: Option<String>,
-    /// Where a copy is from.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub from: Option<String>,
-}
-
-/// What an operation of a patch does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[expect(missing_docs, reason = "each variant is the operation it names")]
-pub enum PatchOp {
-    Add,
-    Replace,
-    Remove,
-    Copy,
-}
-
-impl PatchOperation {
-    /// Puts a value in place of another.
-    pub fn replace(path: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { op: PatchOp::Replace, path: path.into(), value: Some(value.into()), from: None }
-    }
-
-    /// Adds a value to a list.
-    pub fn add(path: impl Into<String>, value: impl Into<String>) -> Self {
-        Self { op: PatchOp::Add, path: path.into(), value: Some(value.into()), from: None }
-    }
-
-    /// Removes what is there.
-    pub fn remove(path: impl Into<String>) -> Self {
-        Self { op: PatchOp::Remove, path: path.into(), value: None, from: None }
-    }
-
-    /// Puts a copy of one value in place of another.
-    pub fn copy(from: impl Into<String>, path: impl Into<String>) -> Self {
-        Self { op: PatchOp::Copy, path: path.into(), value: None, from: Some(from.into()) }
-    }
-}
-
 /// What a change gave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
@@ -479,6 +439,7 @@ impl Change {
             Self::CreateApiKey { .. } => (ApiGateway, "CreateApiKey"),
             Self::DeleteApiKey { .. } => (ApiGateway, "DeleteApiKey"),
             Self::CreateUsagePlanKey { .. } => (ApiGateway, "CreateUsagePlanKey"),
+            Self::DeleteUsagePlanKey { .. } => (ApiGateway, "DeleteUsagePlanKey"),
         }
     }
 }
@@ -518,35 +479,4 @@ fn fill_text(text: &mut String, given: &BTreeMap<String, String>) -> Result<(), 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn placeholders_become_what_earlier_actions_gave() {
-        let change = Change::UpdateStage {
-            rest_api: placeholder("rest_api"),
-            stage: "prod".to_owned(),
-            patch: vec![PatchOperation::replace(
-                "/description",
-                format!("a {} b {}", placeholder("deployment"), placeholder("rest_api")),
-            )],
-        };
-        let given = BTreeMap::from(
-            [("rest_api", "abc"), ("deployment", "d1")]
-                .map(|(key, value)| (key.to_owned(), value.to_owned())),
-        );
-        let Ok(Change::UpdateStage { rest_api, patch, .. }) = change.resolve(&given) else {
-            panic!("it resolves")
-        };
-        assert_eq!((rest_api.as_str(), patch[0].value.as_deref()), ("abc", Some("a d1 b abc")));
-        let error = change.resolve(&BTreeMap::new()).unwrap_err();
-        assert_eq!(error, Unresolved { operation: "UpdateStage", key: "rest_api".to_owned() });
-    }
-
-    #[test]
-    fn text_that_only_looks_like_a_placeholder_stays() {
-        let text = "${gwtf: $context.requestId";
-        let change = Change::DeleteRole { role: text.to_owned() };
-        assert_eq!(change.resolve(&BTreeMap::new()).unwrap(), change);
-    }
-}
+mod tests;

@@ -2,7 +2,7 @@
 
 use super::names::Names;
 use super::observed::{Alias, Deployment, Observed, Stage};
-use super::record::{Moves, Record};
+use super::record::{Move, Moves, Record};
 use crate::spec::version::Version;
 
 /// A deployment that gwtf made.
@@ -66,6 +66,11 @@ impl Ledger {
         Some((self.entry(&canary.deployment_id)?, canary.percent))
     }
 
+    /// The last move of the stage itself.
+    pub fn last_move(&self) -> Option<&Move> {
+        self.moves.moves.iter().find(|one| one.canary_percent.is_none())
+    }
+
     /// The newest deployment that makes a version live.
     pub fn newest_of(&self, version: &Version) -> Option<&Entry> {
         self.entries.iter().rev().find(|entry| entry.record.version == *version)
@@ -80,7 +85,14 @@ impl Ledger {
     /// no move says so, the newest of another version made before the live one.
     pub fn previous(&self) -> Option<&Entry> {
         let live = self.live()?;
-        let is_other = |entry: &&Entry| entry.record.version != live.record.version;
+        // A version that was pruned has no routes in the newest deployment. One whose alias was
+        // deleted by hand has: going back to it is refused, rather than going elsewhere unasked.
+        let newest = self.entries.last()?;
+        let is_other = |entry: &&Entry| {
+            let version = &entry.record.version;
+            *version != live.record.version
+                && (self.kept(version).is_some() || newest.record.pinned.contains(version))
+        };
         let moved = self.moves.moves.iter().filter(|one| one.canary_percent.is_none());
         moved.filter_map(|one| self.entry(&one.deployment)).find(is_other).or_else(|| {
             let before = self.entries.iter().rev();

@@ -59,15 +59,18 @@ pub fn rollback(
     if stage.deployment_id != target.deployment {
         patch.push(PatchOperation::replace("/deploymentId", &target.deployment));
     }
+    // Pointed there by hand: the ledger has yet to say so.
+    let is_unsaid = ledger.last_move().is_none_or(|last| last.deployment != target.deployment);
     let version = &target.record.version;
     let moving = Moving { names, observed, ledger: &ledger, stamp };
-    if patch.is_empty() {
+    if patch.is_empty() && !is_unsaid {
         return Ok(moving.nothing(stage, version));
     }
     let reason = match (&stage.canary, stage.deployment_id == target.deployment) {
         (Some(_), true) => format!("the canary ends, `{version}` stays live"),
         (Some(_), false) => format!("the canary ends, and `{version}` becomes live again"),
-        (None, _) => format!("`{version}` becomes live again"),
+        (None, true) => format!("the ledger says that `{version}` is live"),
+        (None, false) => format!("`{version}` becomes live again"),
     };
     Ok(moving.plan(MoveKind::Rollback, target, patch, reason))
 }
@@ -83,8 +86,12 @@ fn target<'a>(ledger: &'a Ledger, to: Option<&Version>) -> Result<&'a Entry, Ref
         versions
     };
     let live = ledger.live();
+    let has_canary = ledger.stage.as_ref().is_some_and(|stage| stage.canary.is_some());
     match (to, ledger.canary()) {
-        (Some(to), Some((canary, _))) if canary.record.version == *to => {
+        (Some(to), Some((canary, _)))
+            if canary.record.version == *to
+                && live.is_none_or(|live| live.record.version != *to) =>
+        {
             Err(Refused::IsCanary { version: to.clone() })
         }
         (Some(to), _) => match live.filter(|live| live.record.version == *to) {
@@ -93,8 +100,8 @@ fn target<'a>(ledger: &'a Ledger, to: Option<&Version>) -> Result<&'a Entry, Ref
                 .newest_of(to)
                 .ok_or_else(|| Refused::NotInLedger { version: to.clone(), kept: versions() }),
         },
-        (None, Some(_)) => live.ok_or(Refused::NothingReleased),
-        (None, None) => {
+        (None, _) if has_canary => live.ok_or(Refused::NothingReleased),
+        (None, _) => {
             let version = live.map(|live| live.record.version.clone());
             let version = version.ok_or(Refused::NothingReleased)?;
             ledger.previous().ok_or(Refused::NoPrevious { live: version })
@@ -142,20 +149,30 @@ impl Moving<'_> {
             by: self.stamp.by.clone(),
             lock: None,
         };
+        let mut differences = Vec::new();
+        let mut differs = |what: &str, observed: Option<&str>, desired: Option<&str>| {
+            if observed != desired {
+                differences.push(Difference {
+                    what: what.to_owned(),
+                    observed: observed.map(str::to_owned),
+                    desired: desired.map(str::to_owned),
+                });
+            }
+        };
+        if let Some(stage) = &self.ledger.stage {
+            let canary = stage.canary.as_ref().map(|canary| canary.deployment_id.as_str());
+            differs("deployment", Some(&stage.deployment_id), Some(&target.deployment));
+            differs("canary.deployment", canary, None);
+        }
         patch.push(PatchOperation::replace("/description", self.ledger.moves.with(newest)));
         let rest_api = self.observed.rest_api.as_ref().map(|api| api.id.clone());
         let stage = self.names.stage.clone();
-        let observed = self.ledger.stage.as_ref().map(|stage| stage.deployment_id.clone());
-        let mut plan = Plan::default();
+        let mut plan = Plan { notes: self.warm(target), ..Plan::default() };
         plan.push(Action {
             verb: Verb::Update,
             object: Object { kind: "stage", name: stage.clone() },
             reason,
-            differences: vec![Difference {
-                what: "deployment".to_owned(),
-                observed,
-                desired: Some(target.deployment.clone()),
-            }],
+            differences,
             change: Some(Change::UpdateStage {
                 rest_api: rest_api.unwrap_or_default(),
                 stage,
@@ -166,6 +183,20 @@ impl Moving<'_> {
             wait: None,
         });
         plan
+    }
+
+    /// Sandboxes held warm for versions that are live no more: a call of its own, so a deploy's.
+    fn warm(&self, target: &Entry) -> Vec<String> {
+        let alias = self.names.alias(target.record.version.as_str()).unwrap_or_default();
+        let warm = self.observed.function.as_ref().map(|one| &one.provisioned_concurrency);
+        let others = warm.into_iter().flatten().filter(|(other, _)| **other != alias);
+        others
+            .map(|(other, count)| {
+                format!(
+                    "alias {other} still holds {count} sandboxes warm; the next deploy ends that"
+                )
+            })
+            .collect()
     }
 
     fn nothing(&self, stage: &Stage, version: &Version) -> Plan {

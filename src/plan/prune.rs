@@ -9,7 +9,7 @@ use super::record::MoveKind;
 use super::refused::Refused;
 use super::wanted::Wanted;
 use crate::spec::version::Version;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Deployments kept as the ledger's memory; older ones that nothing points to are deleted.
 const DEPLOYMENTS_MAX: usize = 100;
@@ -40,6 +40,7 @@ pub fn prune(wanted: &Wanted, observed: &Observed, keep: usize) -> Result<Plan, 
         .collect::<Result<_, _>>()?;
     let mut planner = Planner::new(wanted, observed, &ledger);
     planner.kind = MoveKind::Prune;
+    planner.check_owners()?;
     let stage = if gone.is_empty() { None } else { planner.release()? };
     planner.remove_functions(&aliases, stage);
     planner.remove_deployments(stage);
@@ -63,37 +64,52 @@ impl Planner<'_> {
     fn remove_functions(&mut self, aliases: &[String], stage: Option<usize>) {
         let Some(function) = &self.observed.function else { return };
         let name = self.wanted.names.function();
-        let mut deleted = Vec::new();
+        let mut before = Vec::new();
         for alias in aliases {
             let mut after: Vec<usize> = stage.into_iter().collect();
-            if function.provisioned_concurrency.contains_key(alias) {
-                let change = Change::DeleteProvisionedConcurrency {
-                    function: name.clone(),
-                    alias: alias.clone(),
-                };
+            let change = Change::DeleteProvisionedConcurrency {
+                function: name.clone(),
+                alias: alias.clone(),
+            };
+            // The release may have taken them away already, as from all that is not live.
+            let taken =
+                self.plan.actions.iter().position(|one| one.change.as_ref() == Some(&change));
+            after.extend(taken);
+            if taken.is_none() && function.provisioned_concurrency.contains_key(alias) {
                 let object = ("provisioned concurrency", alias.as_str());
                 let reason = "its version goes";
                 after.push(self.act(Verb::Delete, object, reason, change, stage));
             }
             let change = Change::DeleteAlias { function: name.clone(), alias: alias.clone() };
             let reason = "its version is kept no more; its permissions go with it";
-            deleted.push(self.act(Verb::Delete, ("alias", alias), reason, change, after));
+            before.push(self.act(Verb::Delete, ("alias", alias), reason, change, after));
         }
-        let stays: BTreeSet<&str> = function
+        // Where aliases point once the release is through.
+        let mut points: BTreeMap<String, String> = function
             .aliases
             .iter()
             .filter(|alias| !aliases.contains(&alias.name))
-            .map(|alias| alias.version.as_str())
+            .map(|alias| (alias.name.clone(), alias.version.clone()))
             .collect();
-        for version in function.versions.iter().filter(|one| !stays.contains(one.version.as_str()))
-        {
+        for (index, action) in self.plan.actions.iter().enumerate() {
+            if let Some(
+                Change::UpdateAlias { alias, version, .. }
+                | Change::CreateAlias { alias, version, .. },
+            ) = &action.change
+            {
+                points.insert(alias.clone(), version.clone());
+                before.push(index);
+            }
+        }
+        let stays: BTreeSet<String> = points.into_values().collect();
+        for version in function.versions.iter().filter(|one| !stays.contains(&one.version)) {
             let change = Change::DeleteFunctionVersion {
                 function: name.clone(),
                 version: version.version.clone(),
             };
             let object = format!("{name}:{}", version.version);
             let reason = "no alias points to it";
-            let after = deleted.iter().copied().chain(stage);
+            let after = before.iter().copied().chain(stage);
             self.act(Verb::Delete, ("function version", &object), reason, change, after);
         }
     }

@@ -26,6 +26,8 @@ pub const MOVES_SCHEMA: &str = "gwtf.moves/v1";
 pub const DESCRIPTION_CHARS_MAX: usize = 4_096;
 /// Longest text of moves, characters; the oldest are forgotten first.
 const MOVES_CHARS_MAX: usize = 1_024;
+/// Longest name of who did it, characters; the rest is left out.
+const BY_CHARS_MAX: usize = 128;
 /// Largest signature read, bytes of JSON.
 const SIGNATURE_BYTES_MAX: u64 = 1 << 20;
 
@@ -100,7 +102,7 @@ impl Record {
             settings: new.settings,
             gate: None,
             at: stamp.at,
-            by: stamp.by.clone(),
+            by: short_name(&stamp.by),
             git_commit: stamp.git_commit.clone(),
             signature: new.signature,
         }
@@ -180,7 +182,8 @@ impl Moves {
     #[must_use]
     pub fn with(&self, newest: Move) -> String {
         let mut next = self.clone();
-        next.moves.insert(0, newest);
+        let by = short_name(&newest.by);
+        next.moves.insert(0, Move { by, ..newest });
         loop {
             let text = serde_json::to_string(&next).expect("moves have text keys");
             if text.len() <= MOVES_CHARS_MAX || next.moves.len() == 1 {
@@ -194,6 +197,11 @@ impl Moves {
     pub fn ended_lock(&self, id: &str) -> bool {
         self.moves.iter().any(|one| one.lock.as_deref() == Some(id))
     }
+}
+
+/// Whatever calls itself who: descriptions are short.
+fn short_name(by: &str) -> String {
+    by.chars().take(BY_CHARS_MAX).collect()
 }
 
 /// A signature as base64 of its deflated JSON: names repeat, and descriptions are short.
@@ -297,7 +305,8 @@ mod tests {
                 deployment: "abc123".to_owned(),
                 canary_percent: None,
                 at: "2026-11-24T12:00:00Z".parse().unwrap(),
-                by: "ci@host".to_owned(),
+                // A name of any length leaves room for moves.
+                by: format!("ci@host{}", "é".repeat(if number == 20 { 9_000 } else { 0 })),
                 lock,
             };
             description = Moves::parse(&description).with(newest);

@@ -82,7 +82,9 @@ impl Explain for Refused {
             }
             Self::NotInLedger { kept, .. } => format!("versions: {}", list(kept)),
             Self::NoPrevious { .. } => "name one with --to; `gwtf history` lists them".to_owned(),
-            Self::Gone { .. } => "deploy its model again under a new tag".to_owned(),
+            Self::Gone { version, .. } => {
+                format!("`gwtf deploy MODEL --version {version}` with the same model makes it again")
+            }
             Self::Limit { fix, .. } => fix.clone(),
             Self::KeepZero => "keep 1 or more".to_owned(),
             Self::Document(error) => return error.hint(),

@@ -6,8 +6,8 @@ use super::deploy::delete_usage_plan;
 use super::names::{EXECUTION_POLICY, Names};
 use super::observed::{Bucket, Observed};
 
-/// Removes all that carries the endpoint's tag. The account's role for logs stays; so does the bucket
-/// as long as it holds anything of other endpoints.
+/// Removes all that carries the endpoint's tag. The account's role for logs stays, and so does the
+/// bucket, which all endpoints of the account share; the lock in it is its holder's to end.
 pub fn destroy(names: &Names, observed: &Observed) -> Plan {
     let mut removal = Removal { plan: Plan::default() };
     removal.gateway(names, observed);
@@ -71,7 +71,7 @@ impl Removal {
         let reason = "it belongs to the endpoint";
         let mut plans = Vec::new();
         for plan in &observed.usage_plans {
-            plans.push(delete_usage_plan(&mut self.plan, plan, reason));
+            plans.push(delete_usage_plan(&mut self.plan, plan, reason, None));
         }
         for key in &observed.api_keys {
             let change = Change::DeleteApiKey { api_key: key.id.clone() };
@@ -80,9 +80,17 @@ impl Removal {
         if let Some(api) = &observed.rest_api {
             let change = Change::DeleteRestApi { rest_api: api.id.clone() };
             let object = ("rest api", names.endpoint.as_str());
-            self.delete(object, "its stage, deployments and ledger go with it", change, plans);
+            let after = plans.iter().copied();
+            self.delete(object, "its stage, deployments and ledger go with it", change, after);
         }
         for api in &observed.other_rest_apis {
+            if names.owns(&api.tags) {
+                let change = Change::DeleteRestApi { rest_api: api.id.clone() };
+                let object = ("rest api", api.id.as_str());
+                let reason = "it carries the endpoint's tag too";
+                self.delete(object, reason, change, plans.iter().copied());
+                continue;
+            }
             self.keep(("rest api", &api.id), "it has the endpoint's name but not its tag");
         }
     }
@@ -100,10 +108,9 @@ impl Removal {
                 self.keep(object, "it does not carry the endpoint's tag");
             }
         }
-        if let Some(repository) = &observed.repository {
+        if observed.repository.is_some() {
             let name = names.repository();
             let object = ("repository", name.as_str());
-            let _ = repository;
             let change = Change::DeleteRepository { repository: name.clone() };
             self.delete(object, "its images go with it", change, before.iter().copied());
         }

@@ -16,6 +16,8 @@ mod documents;
 mod gateway;
 /// The HTTP host: idle connections, room for bodies; the twin's 504 for a real model.
 mod host;
+/// IAM documents: sufficient, minimal, as agreed, and what `iam` prints.
+mod iam;
 /// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
 mod image;
 /// `gwtf init`: gwtf.toml, sample requests, the workflow.
@@ -36,6 +38,8 @@ mod openapi;
 mod package;
 /// Request and reply formats against recorded and generated cases.
 mod payload;
+/// Plans of a deploy to AWS: golden files, order, drift, refusals.
+mod plan;
 /// Configuration and local releases through the program.
 mod release;
 /// Reports: golden files and the HTML page.

@@ -70,6 +70,9 @@ impl Usage {
                 gone.map(|_| Given::Nothing).ok_or_else(|| missing(api_key, "API key"))
             }
             Change::CreateUsagePlanKey { usage_plan, api_key } => self.add_key(usage_plan, api_key),
+            Change::DeleteUsagePlanKey { usage_plan, api_key } => {
+                self.remove_key(usage_plan, api_key)
+            }
             _ => return None,
         })
     }
@@ -119,6 +122,14 @@ impl Usage {
             return Err(Refusal::new(api_key, Failed::Conflict, "ConflictException", message));
         }
         plan.key_ids.push(api_key.to_owned());
+        Ok(Given::Nothing)
+    }
+
+    fn remove_key(&mut self, usage_plan: &str, api_key: &str) -> Outcome<Given> {
+        let plan = self.plans.get_mut(usage_plan);
+        let plan = plan.ok_or_else(|| missing(usage_plan, "usage plan"))?;
+        let at = plan.key_ids.iter().position(|id| id == api_key);
+        plan.key_ids.remove(at.ok_or_else(|| missing(api_key, "API key"))?);
         Ok(Given::Nothing)
     }
 

@@ -197,3 +197,13 @@ pub(super) async fn add_key(
     call.key_id(api_key).key_type(KEY_TYPE).send().await?;
     Ok(Given::Nothing)
 }
+
+pub(super) async fn remove_key(
+    client: &Client,
+    usage_plan: &str,
+    api_key: &str,
+) -> Result<Given, Fault> {
+    let call = client.delete_usage_plan_key().usage_plan_id(usage_plan);
+    call.key_id(api_key).send().await?;
+    Ok(Given::Nothing)
+}

@@ -98,6 +98,9 @@ impl Listener for Shown {
                     self.line(&format!("  done: {}", what(action)));
                 }
             }
+            Event::Withdrawn { action, .. } => {
+                self.line(&format!("  not started: {}", what(action)));
+            }
             Event::Failed { action, .. } => self.line(&format!("  failed: {}", what(action))),
         }
     }

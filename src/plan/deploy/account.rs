@@ -40,6 +40,12 @@ impl Planner<'_> {
             let reason = format!("events are kept {days} days");
             return vec![self.act(Verb::Update, object, reason, retention(days), [made])];
         };
+        if !self.wanted.names.owns(&group.tags) {
+            // Lambda makes its function's group itself when a request comes and there is none.
+            let reason = "it does not carry the endpoint's tag, so its retention stays";
+            self.keep(object, reason);
+            return Vec::new();
+        }
         match (group.retention_days, wanted) {
             (observed, Some(days)) if observed != Some(days) => {
                 let reason = "events are kept for another time";

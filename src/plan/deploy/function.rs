@@ -1,18 +1,15 @@
 //! The function: its code and configuration, the published version, the alias, who may invoke it.
 
 use super::super::action::{Difference, Verb};
-use super::super::change::{Change, Code, CreateFunction, FunctionSettings};
-use super::super::ledger::Ledger;
+use super::super::change::{Change, CreateFunction, FunctionSettings};
+use super::super::ledger::{Kept, Ledger};
 use super::super::observed::{Function, FunctionConfiguration, Observed};
+use super::super::record::Record;
 use super::super::wanted::{Artefact, ArtefactForm, Wanted};
-use super::{FUNCTION_VERSION, Planner, Refused};
+use super::{FUNCTION_VERSION, Planner, Refused, settings};
 use crate::model::Digest;
-use crate::spec::limits::LAMBDA_ZIP_UPLOAD_BYTES_MAX;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-
-/// HTTP methods of an endpoint's routes; each has a permission of its own on each alias.
-const VERBS: [&str; 2] = ["GET", "POST"];
 
 /// What the plan knows of the function once its actions are listed.
 pub(super) struct PlannedFunction {
@@ -23,29 +20,35 @@ pub(super) struct PlannedFunction {
     /// The action that publishes the version.
     pub(super) published: Option<usize>,
     /// The action that makes or moves the alias.
-    alias: Option<usize>,
+    pub(super) alias: Option<usize>,
+    /// What waits for a function that is not active yet, though nothing of it changes.
+    waited: Option<usize>,
     /// All actions that a release has to wait for.
     pub(super) done: Vec<usize>,
 }
 
-/// The code that the version shall run, as Lambda names it, and the artefact's digest.
-fn wanted_code(wanted: &Wanted, observed: &Observed, ledger: &Ledger) -> Option<(String, Digest)> {
-    if let Some(kept) = ledger.kept(&wanted.version) {
-        let function = observed.function.as_ref()?;
-        let version =
-            function.versions.iter().find(|version| version.version == kept.function_version)?;
-        return Some((version.code_sha256.clone(), kept.record.artefact_sha256));
-    }
-    let artefact = wanted.artefact.as_ref()?;
-    Some((code_sha256(artefact), artefact.digest))
+/// The code of a version that is kept, as Lambda names it: what its record says, wherever somebody
+/// may have pointed its alias since.
+fn kept_code(function: &Function, kept: &Kept) -> String {
+    let Record { function_version, artefact_sha256, .. } = &kept.record;
+    let there = function.versions.iter().find(|one| one.version == *function_version);
+    there.map_or_else(
+        || lambda_name(artefact_sha256, function.is_image),
+        |version| version.code_sha256.clone(),
+    )
 }
 
 pub(super) fn needs_artefact(wanted: &Wanted, observed: &Observed, ledger: &Ledger) -> bool {
     let Some(function) = &observed.function else { return true };
     let Some(kept) = ledger.kept(&wanted.version) else { return true };
-    let code = function.versions.iter().find(|one| one.version == kept.function_version);
-    let Some(code) = code.map(|version| version.code_sha256.as_str()) else { return true };
-    published(function, code, &configuration(wanted)).is_none() && function.code_sha256 != code
+    let code = kept_code(function, kept);
+    let is_published = published(function, &code, &configuration(wanted)).is_some();
+    has_failed(function) || (!is_published && function.code_sha256 != code)
+}
+
+/// Whether Lambda could not make the function or its last update; nothing of it may be relied on.
+fn has_failed(function: &Function) -> bool {
+    function.state == "Failed" || function.last_update_status == "Failed"
 }
 
 /// The newest published version of this code and configuration.
@@ -72,11 +75,35 @@ pub(in crate::plan) fn configuration(wanted: &Wanted) -> FunctionConfiguration {
     }
 }
 
+/// What Lambda will say of an artefact's code.
+pub(super) fn code_sha256(artefact: &Artefact) -> String {
+    lambda_name(&artefact.digest, is_image(artefact))
+}
+
 /// Lambda names a zip by base64 of its SHA-256, an image by its digest's digits.
-fn code_sha256(artefact: &Artefact) -> String {
-    match artefact.form {
-        ArtefactForm::Zip { .. } => BASE64.encode(artefact.digest.bytes()),
-        ArtefactForm::Image { .. } => artefact.digest.to_string(),
+fn lambda_name(digest: &Digest, is_image: bool) -> String {
+    if is_image { digest.to_string() } else { BASE64.encode(digest.bytes()) }
+}
+
+fn is_image(artefact: &Artefact) -> bool {
+    matches!(artefact.form, ArtefactForm::Image { .. })
+}
+
+/// The code that a version shall run.
+struct WantedCode {
+    /// As Lambda names it.
+    sha256: String,
+    artefact_sha256: Digest,
+    /// The function's version that runs it as configured, if there is one.
+    published: Option<String>,
+    /// Whether it has to be sent.
+    is_sent: bool,
+}
+
+impl PlannedFunction {
+    fn new(version: String, artefact_sha256: Digest, published: Option<usize>) -> Self {
+        let (alias, waited, done) = (None, None, Vec::new());
+        Self { version, artefact_sha256, published, alias, waited, done }
     }
 }
 
@@ -86,47 +113,72 @@ impl Planner<'_> {
         role: Vec<usize>,
         log_group: Vec<usize>,
     ) -> Result<PlannedFunction, Refused> {
-        let (wanted, observed, ledger) = (self.wanted, self.observed, self.ledger);
-        let (code_sha256, artefact_sha256) = wanted_code(wanted, observed, ledger)
-            .expect("the artefact is there whenever `needs_artefact` says so");
-        let mut planned = PlannedFunction {
-            version: String::new(),
-            artefact_sha256,
-            published: None,
-            alias: None,
-            done: Vec::new(),
-        };
         let before: Vec<usize> = role.into_iter().chain(log_group).collect();
-        match &observed.function {
+        let mut planned = match &self.observed.function {
             None => {
-                let publish = self.create_function(before)?;
-                planned.version = self.gives(publish, FUNCTION_VERSION);
-                planned.published = Some(publish);
+                let (publish, artefact_sha256) = self.create_function(before)?;
+                let version = self.gives(publish, FUNCTION_VERSION);
+                PlannedFunction::new(version, artefact_sha256, Some(publish))
             }
             Some(function) => {
-                let same = published(function, &code_sha256, &configuration(wanted));
-                if let Some(version) = same {
-                    planned.version = version.to_owned();
-                    let name = wanted.names.function();
-                    let reason = format!("its version {version} is what shall run");
-                    self.keep(("function", &name), reason);
+                self.check_immutable(function)?;
+                let code = self.wanted_code(function)?;
+                if let Some(version) = code.published {
+                    let mut planned = PlannedFunction::new(version, code.artefact_sha256, None);
+                    planned.waited = self.keep_function(function, &planned.version);
                     planned.done.extend(before);
+                    planned.done.extend(planned.waited);
+                    planned
                 } else {
-                    let publish = self.publish(function, &code_sha256, before)?;
-                    planned.version = self.gives(publish, FUNCTION_VERSION);
-                    planned.published = Some(publish);
+                    let publish = self.publish(function, &code, before)?;
+                    let version = self.gives(publish, FUNCTION_VERSION);
+                    PlannedFunction::new(version, code.artefact_sha256, Some(publish))
                 }
             }
-        }
+        };
         planned.done.extend(planned.published);
         self.alias(&mut planned)?;
         self.reserved_concurrency(&mut planned);
         Ok(planned)
     }
 
-    fn create_function(&mut self, mut before: Vec<usize>) -> Result<usize, Refused> {
+    /// The code that is there already, or else the artefact's.
+    fn wanted_code(&mut self, function: &Function) -> Result<WantedCode, Refused> {
+        let (wanted, ledger) = (self.wanted, self.ledger);
+        let configuration = configuration(wanted);
+        let published = |code: &str| {
+            let version = published(function, code, &configuration);
+            version.filter(|_| !has_failed(function)).map(str::to_owned)
+        };
+        let kept = ledger.kept(&wanted.version);
+        if let Some(kept) = kept {
+            let sha256 = kept_code(function, kept);
+            let published = published(&sha256);
+            let is_latest = function.code_sha256 == sha256 && !has_failed(function);
+            if published.is_some() || is_latest {
+                let artefact_sha256 = kept.record.artefact_sha256;
+                return Ok(WantedCode { sha256, artefact_sha256, published, is_sent: false });
+            }
+        }
+        let artefact = wanted.artefact.as_ref().ok_or_else(|| self.without_artefact())?;
+        if let Some(kept) = kept.filter(|kept| kept.record.artefact_sha256 != artefact.digest) {
+            self.plan.notes.push(format!(
+                "version `{}` is built anew: its artefact was {}, and is {} from now on",
+                wanted.version,
+                kept.record.artefact_sha256.short(),
+                artefact.digest.short()
+            ));
+        }
+        let sha256 = code_sha256(artefact);
+        let is_sent = function.code_sha256 != sha256 || has_failed(function);
+        let published = published(&sha256);
+        Ok(WantedCode { sha256, artefact_sha256: artefact.digest, published, is_sent })
+    }
+
+    fn create_function(&mut self, mut before: Vec<usize>) -> Result<(usize, Digest), Refused> {
         let wanted = self.wanted;
         let name = wanted.names.function();
+        let artefact = wanted.artefact.as_ref().ok_or_else(|| self.without_artefact())?;
         let (code, uploaded) = self.code()?;
         before.extend(uploaded);
         let create = Change::CreateFunction(Box::new(CreateFunction {
@@ -139,14 +191,60 @@ impl Planner<'_> {
         }));
         let made = self.act(Verb::Create, ("function", &name), "it is not there", create, before);
         self.wait(made);
-        Ok(made)
+        Ok((made, artefact.digest))
+    }
+
+    /// The function stays; when a deploy was stopped before it was ready, that is waited for.
+    fn keep_function(&mut self, function: &Function, version: &str) -> Option<usize> {
+        let name = self.wanted.names.function();
+        self.keep(("function", &name), format!("its version {version} is what shall run"));
+        let ready = function.state != "Pending" && function.last_update_status != "InProgress";
+        (!ready).then(|| {
+            let kept = self.plan.actions.len() - 1;
+            self.wait(kept);
+            kept
+        })
+    }
+
+    /// What no update can change: the kind of package, and the processor of a version.
+    fn check_immutable(&self, function: &Function) -> Result<(), Refused> {
+        let wanted = self.wanted;
+        if let Some(artefact) = &wanted.artefact
+            && is_image(artefact) != function.is_image
+        {
+            let kind = if function.is_image { "an image" } else { "a zip" };
+            return Err(Refused::Limit {
+                object: wanted.names.function(),
+                complaint: format!("it was made from {kind}, and AWS changes that of no function"),
+                fix: "set `package` as it was, or give the endpoint another name".to_owned(),
+            });
+        }
+        let kept = self.ledger.kept(&wanted.version);
+        let was = kept.and_then(|kept| kept.record.settings.get(settings::ARCHITECTURE));
+        match was {
+            Some(was) if *was != wanted.function.architecture => Err(Refused::Limit {
+                object: format!("version {}", wanted.version),
+                complaint: format!("its code is for {was}, not {}", wanted.function.architecture),
+                fix: "deploy the model under a new tag".to_owned(),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The version's code is gone and nothing was given to make it from.
+    pub(super) fn without_artefact(&self) -> Refused {
+        let function = self.wanted.names.function();
+        Refused::Gone {
+            version: self.wanted.version.clone(),
+            reason: format!("function `{function}` has no code of it any more"),
+        }
     }
 
     /// A new version of a function that is there.
     fn publish(
         &mut self,
         function: &Function,
-        code_sha256: &str,
+        wanted: &WantedCode,
         mut before: Vec<usize>,
     ) -> Result<usize, Refused> {
         let name = self.wanted.names.function();
@@ -164,14 +262,7 @@ impl Planner<'_> {
             before = vec![action];
         }
         let version = self.wanted.version.clone();
-        let publish = if function.code_sha256 == code_sha256 {
-            let change = Change::PublishVersion {
-                function: name.clone(),
-                code_sha256: code_sha256.to_owned(),
-            };
-            let reason = format!("version `{version}` is published from the code that is there");
-            self.act(Verb::Create, ("function version", &name), reason, change, before)
-        } else {
+        let publish = if wanted.is_sent {
             let (code, uploaded) = self.code()?;
             before.extend(uploaded);
             let change = Change::UpdateFunctionCode {
@@ -180,6 +271,11 @@ impl Planner<'_> {
                 architecture: self.wanted.function.architecture.clone(),
             };
             let reason = format!("the code of version `{version}` is published");
+            self.act(Verb::Create, ("function version", &name), reason, change, before)
+        } else {
+            let code_sha256 = wanted.sha256.clone();
+            let change = Change::PublishVersion { function: name.clone(), code_sha256 };
+            let reason = format!("version `{version}` is published from the code that is there");
             self.act(Verb::Create, ("function version", &name), reason, change, before)
         };
         self.wait(publish);
@@ -190,75 +286,6 @@ impl Planner<'_> {
         let FunctionConfiguration { role, memory_mib, timeout_s, environment, tracing } =
             configuration(self.wanted);
         FunctionSettings { role, memory_mib, timeout_s, environment, tracing }
-    }
-
-    /// The code, and the action that uploads it where it is not sent in the request itself.
-    fn code(&mut self) -> Result<(Code, Option<usize>), Refused> {
-        let wanted = self.wanted;
-        let names = &wanted.names;
-        let artefact = wanted.artefact.as_ref().expect("`needs_artefact` said so");
-        let sha256 = code_sha256(artefact);
-        match &artefact.form {
-            ArtefactForm::Zip { path, size_bytes }
-                if *size_bytes <= LAMBDA_ZIP_UPLOAD_BYTES_MAX =>
-            {
-                Ok((Code::Zip { path: path.clone(), sha256 }, None))
-            }
-            ArtefactForm::Zip { path, .. } => {
-                let key = names.artefact_key(&artefact.digest.to_string());
-                let code = Code::Object {
-                    bucket: names.bucket.clone(),
-                    key: key.clone(),
-                    sha256: sha256.clone(),
-                };
-                if self.observed.objects.contains(&key) {
-                    self.keep(("object", &key), "the artefact is there");
-                    return Ok((code, None));
-                }
-                let put = Change::PutObject {
-                    bucket: names.bucket.clone(),
-                    owner: names.account_id.clone(),
-                    key: key.clone(),
-                    body: super::super::change::Body::File { path: path.clone(), sha256 },
-                    condition: None,
-                };
-                let reason = "the zip is larger than what Lambda takes directly";
-                Ok((code, Some(self.act(Verb::Create, ("object", &key), reason, put, []))))
-            }
-            ArtefactForm::Image { layout } => self.image(layout, &artefact.digest),
-        }
-    }
-
-    fn image(
-        &mut self,
-        layout: &std::path::Path,
-        digest: &Digest,
-    ) -> Result<(Code, Option<usize>), Refused> {
-        let names = &self.wanted.names;
-        let repository = names.repository();
-        let object = ("repository", repository.as_str());
-        let mut after = Vec::new();
-        if self.observed.repository.is_none() {
-            let create =
-                Change::CreateRepository { repository: repository.clone(), tags: names.tags() };
-            after.push(self.act(Verb::Create, object, "it is not there", create, []));
-        }
-        let document = repository_policy(&names.function_arn());
-        let observed = self.observed.repository.as_ref().and_then(|one| one.policy.as_deref());
-        if !observed.is_some_and(|text| super::account::same_json(text, &document)) {
-            let set = Change::SetRepositoryPolicy { repository: repository.clone(), document };
-            let reason = "the function, and nobody else, is let in to pull";
-            after = vec![self.act(Verb::Update, object, reason, set, after)];
-        }
-        let tag = self.wanted.version.to_string();
-        let push =
-            Change::PushImage { layout: layout.to_path_buf(), repository: repository.clone(), tag };
-        let image = format!("{repository}:{}", self.wanted.version);
-        let reason = "the version's image; layers that are there stay";
-        let pushed = self.act(Verb::Create, ("image", &image), reason, push, after);
-        let registry = names.registry();
-        let uri = format!("{registry}/{repository}@sha256:{digest}");
-        Ok((Code::Image { uri, sha256: digest.to_string() }, Some(pushed)))
     }
 
     fn alias(&mut self, planned: &mut PlannedFunction) -> Result<(), Refused> {
@@ -279,7 +306,8 @@ impl Planner<'_> {
                 let change =
                     Change::UpdateAlias { function, alias: name.clone(), version: version.clone() };
                 let reason = "it points to another version of the function";
-                let action = self.act(Verb::Update, object, reason, change, planned.published);
+                let after = planned.published.or(planned.waited);
+                let action = self.act(Verb::Update, object, reason, change, after);
                 let desired =
                     if planned.published.is_some() { "the new one".to_owned() } else { version };
                 self.differs(
@@ -300,143 +328,13 @@ impl Planner<'_> {
                     description: format!("model {}", wanted.model_sha256),
                 };
                 let reason = format!("version `{}` gets a pointer that stays", wanted.version);
-                Some(self.act(Verb::Create, object, reason, change, planned.published))
+                let after = planned.published.or(planned.waited);
+                Some(self.act(Verb::Create, object, reason, change, after))
             }
         };
         planned.done.extend(planned.alias);
         Ok(())
     }
-
-    /// API Gateway may invoke each kept version's alias, by method, from this stage alone.
-    pub(super) fn permissions(
-        &mut self,
-        planned: &PlannedFunction,
-        api: Option<usize>,
-    ) -> Result<Vec<usize>, Refused> {
-        let wanted = self.wanted;
-        let mut tags: Vec<String> =
-            self.ledger.kept.iter().map(|kept| kept.record.version.to_string()).collect();
-        if !tags.iter().any(|tag| tag == wanted.version.as_str()) {
-            tags.push(wanted.version.to_string());
-        }
-        let rest_api = self.rest_api_id();
-        let mut actions = Vec::new();
-        for tag in tags {
-            let alias = wanted.names.alias(&tag)?;
-            let observed = self.observed.function.as_ref();
-            let observed =
-                observed.and_then(|one| one.aliases.iter().find(|one| one.name == alias));
-            for verb in VERBS {
-                let statement = format!("gwtf-{alias}-{verb}");
-                let source_arn = wanted.names.execute_arn(&rest_api, verb, "*");
-                let there = observed.and_then(|alias| alias.permissions.get(&statement));
-                if there == Some(&source_arn) {
-                    continue;
-                }
-                let object = format!("{alias}: {verb}");
-                let function = wanted.names.function();
-                let mut after: Vec<usize> = api.into_iter().collect();
-                if tag == wanted.version.as_str() {
-                    after.extend(planned.alias);
-                }
-                if there.is_some() {
-                    let remove = Change::RemovePermission {
-                        function: function.clone(),
-                        alias: alias.clone(),
-                        statement: statement.clone(),
-                    };
-                    let reason = "it is for another API or stage";
-                    after.push(self.act(Verb::Delete, ("permission", &object), reason, remove, []));
-                }
-                let add =
-                    Change::AddPermission { function, alias: alias.clone(), statement, source_arn };
-                let reason = format!("the API may invoke version `{tag}` by {verb}");
-                actions.push(self.act(Verb::Create, ("permission", &object), reason, add, after));
-            }
-        }
-        if actions.is_empty() {
-            self.keep(
-                ("permissions", &wanted.names.function()),
-                "the API may invoke every version",
-            );
-        }
-        Ok(actions)
-    }
-
-    fn reserved_concurrency(&mut self, planned: &mut PlannedFunction) {
-        let function = self.wanted.names.function();
-        let observed = self.observed.function.as_ref().and_then(|one| one.reserved_concurrency);
-        let wanted = self.wanted.function.reserved_concurrency;
-        if observed == wanted {
-            return;
-        }
-        let (change, reason) = match wanted {
-            Some(reserved) => (
-                Change::PutFunctionConcurrency { function: function.clone(), reserved },
-                format!("at most {reserved} sandboxes, which no other function can take"),
-            ),
-            None => (
-                Change::DeleteFunctionConcurrency { function: function.clone() },
-                "it takes from the account's pool".to_owned(),
-            ),
-        };
-        let object = ("reserved concurrency", function.as_str());
-        let action = self.act(Verb::Update, object, reason, change, planned.published);
-        let text = |value: Option<u32>| value.map(|value| value.to_string());
-        let what = "reserved_concurrency".to_owned();
-        let difference = Difference { what, observed: text(observed), desired: text(wanted) };
-        self.differs(action, vec![difference]);
-        planned.done.push(action);
-    }
-
-    /// Warm sandboxes for the live version; taken from versions that are live no more after the
-    /// release.
-    pub(super) fn provisioned_concurrency(
-        &mut self,
-        planned: &PlannedFunction,
-        stage: Option<usize>,
-    ) {
-        let wanted = self.wanted;
-        let count = wanted.function.provisioned_concurrency;
-        let function = wanted.names.function();
-        let Ok(alias) = wanted.names.alias(wanted.version.as_str()) else { return };
-        let observed = self.observed.function.as_ref();
-        let observed = observed.map(|one| one.provisioned_concurrency.clone()).unwrap_or_default();
-        let object = ("provisioned concurrency", alias.as_str());
-        if count > 0 && observed.get(&alias) != Some(&count) {
-            let change = Change::PutProvisionedConcurrency {
-                function: function.clone(),
-                alias: alias.clone(),
-                provisioned: count,
-            };
-            let reason = format!("{count} sandboxes are held warm");
-            self.act(Verb::Update, object, reason, change, planned.done.iter().copied());
-        }
-        let leaves = |other: &String| *other != alias && wanted.canary_percent.is_none();
-        for other in observed.keys().filter(|other| count == 0 || leaves(other)) {
-            let change = Change::DeleteProvisionedConcurrency {
-                function: function.clone(),
-                alias: other.clone(),
-            };
-            let object = ("provisioned concurrency", other.as_str());
-            self.act(Verb::Delete, object, "nothing is to be held warm there", change, stage);
-        }
-    }
-}
-
-/// Who may pull: Lambda, for this function (Lambda developer guide, "Amazon ECR permissions").
-fn repository_policy(function_arn: &str) -> String {
-    serde_json::json!({
-        "Version": "2012-10-17",
-        "Statement": [{
-            "Sid": "GwtfFunctionPulls",
-            "Effect": "Allow",
-            "Principal": { "Service": "lambda.amazonaws.com" },
-            "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-            "Condition": { "ArnLike": { "aws:SourceArn": function_arn } },
-        }],
-    })
-    .to_string()
 }
 
 /// Which of the settings differ.

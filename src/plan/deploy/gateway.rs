@@ -61,6 +61,8 @@ impl Planner<'_> {
             .map(|kept| (&kept.record.version, &kept.record.signature))
             .collect();
         versions.push((&wanted.version, &wanted.signature));
+        // The same versions give the same document, whichever was deployed first.
+        versions.sort_by_key(|(tag, _)| *tag);
         contract(wanted, &versions, &wanted.version)
     }
 
@@ -69,6 +71,7 @@ impl Planner<'_> {
         &mut self,
         api: Option<usize>,
         function: &PlannedFunction,
+        permissions: &[usize],
     ) -> Result<Snapshot, Refused> {
         let wanted = self.wanted;
         let gateway = self.contract()?;
@@ -123,7 +126,9 @@ impl Planner<'_> {
             });
         }
         let create = Change::CreateDeployment { rest_api, description };
-        let after = function.published.into_iter().chain([imported]);
+        // Whatever is in the ledger can be released: its alias and permissions are there.
+        let function = [function.published, function.alias].into_iter().flatten();
+        let after = function.chain(permissions.iter().copied()).chain([imported]);
         let made = self.act(Verb::Create, object, reason, create, after);
         let id = self.gives(made, DEPLOYMENT);
         Ok(Snapshot { id, made: Some(made) })

@@ -1,17 +1,27 @@
 //! The plan of a deploy.
 //!
 //! ```text
-//! log groups ─┐
-//! role ───────┼─► function ─► alias ─► permissions ─┐
-//!             │      └──► concurrency ──────────────┤
-//! account role ─────────────────────────────────────┼─► stage (the release)
-//! rest api ─► import ─► deployment ─────────────────┘      └─► usage plans, keys
+//! log groups, role ─► function ─► alias ─► permissions ─► deployment ─┐
+//!                        └──► concurrency ─────────────────────────────┤
+//! rest api ─► import ─────────────────────────────────► deployment ────┼─► stage (the release)
+//! account role ────────────────────────────────────────────────────────┘     └─► usage plans, keys
 //! ```
-//! Everything before the stage is invisible to clients; the one update of the stage is the release.
+//! A deployment comes after all that it needs to answer, so that whatever is in the ledger can be
+//! released by one update of the stage. Before that update clients see nothing of a new version.
+//!
+//! A version that is deployed again with other settings of its function keeps its alias: pointing
+//! that to the new function version is when clients see them. Going back to another version is one
+//! update of the stage all the same; going back to the settings before is another deploy.
+//!
+//! Sandboxes held warm are moved by a deploy alone: promoting and going back are one call each, and
+//! say so in their plan's notes.
 
 mod account;
+mod code;
+mod concurrency;
 mod function;
 mod gateway;
+mod permissions;
 mod stage;
 mod usage;
 
@@ -20,6 +30,7 @@ pub(super) use usage::delete_usage_plan;
 use super::action::{Action, Difference, Object, Plan, Verb, Wait};
 use super::change::{Change, placeholder};
 use super::ledger::Ledger;
+use super::names::SHARED_TAG;
 use super::observed::Observed;
 use super::record::MoveKind;
 use super::refused::Refused;
@@ -85,13 +96,15 @@ impl Planner<'_> {
     /// stage is as it shall be, if there is one.
     pub(super) fn release(&mut self) -> Result<Option<usize>, Refused> {
         self.check_owners()?;
-        self.plan.drift = settings::drift(self.wanted, self.observed, self.ledger);
         let logs = self.log_groups();
         let role = self.execution_role()?;
         let function = self.function(role, logs.function)?;
         let api = self.rest_api()?;
         let permissions = self.permissions(&function, api)?;
-        let snapshot = self.deployment(api, &function)?;
+        let snapshot = self.deployment(api, &function, &permissions)?;
+        let overwrites =
+            settings::Overwrites { deployment: &snapshot.id, function_version: &function.version };
+        self.plan.drift = settings::drift(self.wanted, self.observed, &overwrites);
         let account_role = self.account_role();
         let mut before: Vec<usize> = Vec::new();
         before.extend(permissions);
@@ -157,7 +170,7 @@ impl Planner<'_> {
     }
 
     /// What has the endpoint's names must carry its tag.
-    fn check_owners(&self) -> Result<(), Refused> {
+    pub(super) fn check_owners(&self) -> Result<(), Refused> {
         let Self { wanted, observed, .. } = self;
         let names = &wanted.names;
         let not_ours =
@@ -190,6 +203,11 @@ impl Planner<'_> {
             && let Some(other) = observed.other_rest_apis.first()
         {
             return Err(not_ours("rest api", format!("{} ({})", other.name, other.id)));
+        }
+        if let Some(role) = &observed.account_role
+            && !role.tags.contains_key(SHARED_TAG)
+        {
+            return Err(not_ours("role", names.account_role()));
         }
         if observed.bucket == super::observed::Bucket::Forbidden {
             return Err(Refused::BucketForbidden { bucket: names.bucket.clone() });

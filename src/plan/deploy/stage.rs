@@ -85,8 +85,14 @@ impl Planner<'_> {
         let object = ("stage", wanted.names.stage.as_str());
         let mut patch = self.settings_patch(stage);
         let pointer = self.pointer_patch(stage, snapshot);
-        let is_release = !pointer.operations.is_empty();
-        let reason = if is_release {
+        let moves_pointer = !pointer.operations.is_empty();
+        // Pointed here by hand, or by a first deploy that was stopped: the ledger has yet to say so.
+        let is_unsaid = wanted.canary_percent.is_none()
+            && self.ledger.last_move().is_none_or(|last| last.deployment != snapshot.id);
+        let is_release = moves_pointer || is_unsaid;
+        let reason = if is_unsaid && !moves_pointer {
+            format!("the ledger says that version `{}` is live", wanted.version)
+        } else if is_release {
             match wanted.canary_percent {
                 Some(percent) => {
                     format!("version `{}` gets {percent} % of the requests", wanted.version)
@@ -122,6 +128,15 @@ impl Planner<'_> {
         let desired =
             || if snapshot.made.is_some() { "the new one".to_owned() } else { snapshot.id.clone() };
         let Some(percent) = self.wanted.canary_percent else {
+            // None of gwtf's is running; AWS moves no stage that has one.
+            if let Some(canary) = &stage.canary {
+                patch.operations.push(PatchOperation::remove("/canarySettings"));
+                patch.differences.push(Difference {
+                    what: "canary.deployment".to_owned(),
+                    observed: Some(canary.deployment_id.clone()),
+                    desired: None,
+                });
+            }
             if stage.deployment_id != snapshot.id {
                 patch.operations.push(PatchOperation::replace("/deploymentId", &snapshot.id));
                 patch.differences.push(Difference {

@@ -5,10 +5,12 @@ use super::super::change::{Change, PatchOperation, placeholder};
 use super::super::observed;
 use super::Planner;
 use crate::spec::{Period, UsagePlan};
+use std::collections::BTreeMap;
 
 impl Planner<'_> {
     pub(super) fn usage_plans(&mut self, stage: Option<usize>) {
         let wanted = self.wanted;
+        let freed = self.free_keys(stage);
         for plan in &wanted.gateway.usage_plans {
             let observed = self.observed.usage_plans.iter().find(|one| one.name == plan.name);
             let (id, made) = match observed {
@@ -23,19 +25,49 @@ impl Planner<'_> {
             };
             let keys = wanted.gateway.key_plans.iter().filter(|(_, of)| **of == plan.name);
             for (key, _) in keys {
-                self.key(key, &id, observed, made);
+                let after = made.into_iter().chain(freed.get(key).copied()).collect();
+                self.key(key, &id, observed, after);
             }
         }
-        let gone: Vec<observed::UsagePlan> = self
-            .observed
-            .usage_plans
-            .iter()
-            .filter(|one| !wanted.gateway.usage_plans.iter().any(|plan| plan.name == one.name))
-            .cloned()
-            .collect();
-        for plan in gone {
-            delete_usage_plan(&mut self.plan, &plan, "gwtf.toml has it no more");
+    }
+
+    /// Takes plans and keys away that gwtf.toml has no more, and keys out of plans that they shall
+    /// be in no more: AWS takes a key in one plan of a stage only. Gives what each key has to wait
+    /// for before it is put into another plan, by the key's name.
+    fn free_keys(&mut self, stage: Option<usize>) -> BTreeMap<String, usize> {
+        let (gateway, observed) = (&self.wanted.gateway, self.observed);
+        let mut freed = BTreeMap::new();
+        for plan in &observed.usage_plans {
+            let keys = observed.api_keys.iter().filter(|key| plan.key_ids.contains(&key.id));
+            if !gateway.usage_plans.iter().any(|one| one.name == plan.name) {
+                let reason = "gwtf.toml has it no more";
+                let gone = delete_usage_plan(&mut self.plan, plan, reason, stage);
+                freed.extend(keys.map(|key| (key.name.clone(), gone)));
+                continue;
+            }
+            for key in keys {
+                let Some(other) = gateway.key_plans.get(&key.name) else { continue };
+                if *other == plan.name {
+                    continue;
+                }
+                let change = Change::DeleteUsagePlanKey {
+                    usage_plan: plan.id.clone(),
+                    api_key: key.id.clone(),
+                };
+                let reason = format!("it leaves usage plan {} for {other}", plan.name);
+                let out = self.act(Verb::Update, ("api key", &key.name), reason, change, stage);
+                freed.insert(key.name.clone(), out);
+            }
         }
+        for key in &observed.api_keys {
+            if !gateway.key_plans.contains_key(&key.name) {
+                let change = Change::DeleteApiKey { api_key: key.id.clone() };
+                let after = freed.get(&key.name).copied().or(stage);
+                let reason = "gwtf.toml has it no more; whoever sends it is shut out";
+                self.act(Verb::Delete, ("api key", &key.name), reason, change, after);
+            }
+        }
+        freed
     }
 
     fn create_usage_plan(&mut self, plan: &UsagePlan, stage: Option<usize>) -> usize {
@@ -121,17 +153,17 @@ impl Planner<'_> {
         name: &str,
         usage_plan: &str,
         plan: Option<&observed::UsagePlan>,
-        after: Option<usize>,
+        after: Vec<usize>,
     ) {
         let object = ("api key", name);
         let existing = self.observed.api_keys.iter().find(|key| key.name == name);
         let (id, made) = match existing {
-            Some(key) => (key.id.clone(), after),
+            Some(key) => (key.id.clone(), None),
             None => {
                 let change =
                     Change::CreateApiKey { name: name.to_owned(), tags: self.wanted.names.tags() };
                 let reason = "it is not there; AWS makes its value";
-                let made = self.act(Verb::Create, object, reason, change, after);
+                let made = self.act(Verb::Create, object, reason, change, after.iter().copied());
                 self.gives(made, &format!("api_key:{name}"));
                 (placeholder(&format!("api_key:{name}")), Some(made))
             }
@@ -156,6 +188,7 @@ pub(in crate::plan) fn delete_usage_plan(
     into: &mut super::Plan,
     plan: &observed::UsagePlan,
     reason: &str,
+    after: Option<usize>,
 ) -> usize {
     let object = super::Object { kind: "usage plan", name: plan.name.clone() };
     let action = |verb, change, after: Vec<usize>| super::Action {
@@ -168,7 +201,7 @@ pub(in crate::plan) fn delete_usage_plan(
         gives: None,
         wait: None,
     };
-    let mut after = Vec::new();
+    let mut after: Vec<usize> = after.into_iter().collect();
     if !plan.stages.is_empty() {
         let remove = |stage: &String| PatchOperation {
             value: Some(stage.clone()),
@@ -176,7 +209,7 @@ pub(in crate::plan) fn delete_usage_plan(
         };
         let patch = plan.stages.keys().map(remove).collect();
         let change = Change::UpdateUsagePlan { usage_plan: plan.id.clone(), patch };
-        after.push(into.push(action(Verb::Update, change, Vec::new())));
+        after = vec![into.push(action(Verb::Update, change, after))];
     }
     let change = Change::DeleteUsagePlan { usage_plan: plan.id.clone() };
     into.push(action(Verb::Delete, change, after))
