@@ -47,9 +47,8 @@ pub(super) struct Args {
     /// Take the endpoint's lock although another deploy holds it (AWS)
     #[arg(long)]
     break_lock: bool,
-    /// Do not look whether the release answers (AWS)
-    #[arg(long)]
-    no_smoke: bool,
+    #[command(flatten)]
+    smoke: cloud::SmokeArgs,
 }
 
 pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
@@ -93,7 +92,7 @@ impl From<Args> for cloud::DeployArgs {
             allow_unenforced: args.allow_unenforced,
             yes: args.yes,
             break_lock: args.break_lock,
-            no_smoke: args.no_smoke,
+            smoke_timeout: args.smoke.timeout(),
         }
     }
 }

@@ -53,7 +53,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         allow_unenforced: Vec::new(),
         yes: false,
         break_lock: false,
-        no_smoke: true,
+        smoke_timeout: None,
     };
     cloud::plan(&args, check, &settings, context)
 }

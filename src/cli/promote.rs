@@ -9,9 +9,8 @@ use crate::release::{Kind, perform};
 /// On AWS this is one call: the stage is pointed to the canary's deployment, and its canary ends.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// Do not look whether the release answers (AWS)
-    #[arg(long)]
-    no_smoke: bool,
+    #[command(flatten)]
+    smoke: cloud::SmokeArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -19,7 +18,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (settings, releases) = context.releases(args.target)?;
     let Releases::Local(store) = releases else {
-        return cloud::promote(args.no_smoke, &settings, context);
+        return cloud::promote(args.smoke.timeout(), &settings, context);
     };
     let outcome = perform::promote(&store, context.holder(), context.stamp(&settings))?;
     context.print_release(Kind::Promote, &settings, &outcome)

@@ -18,9 +18,8 @@ pub(super) struct Args {
     /// The version to go back to; any running canary ends
     #[arg(long, value_name = "V")]
     to: Option<Version>,
-    /// Do not look whether the release answers (AWS)
-    #[arg(long)]
-    no_smoke: bool,
+    #[command(flatten)]
+    smoke: cloud::SmokeArgs,
     #[command(flatten)]
     target: TargetArgs,
 }
@@ -28,7 +27,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (settings, releases) = context.releases(args.target)?;
     let Releases::Local(store) = releases else {
-        return cloud::rollback(args.to.as_ref(), args.no_smoke, &settings, context);
+        return cloud::rollback(args.to.as_ref(), args.smoke.timeout(), &settings, context);
     };
     let stamp = context.stamp(&settings);
     let outcome = perform::rollback(&store, args.to.as_ref(), context.holder(), stamp)?;

@@ -8,6 +8,8 @@ mod apply;
 mod aws_port;
 /// The command line: bad input, one document on stdout, interrupts.
 mod cli;
+/// Releases on LocalEmu, by calling the endpoint.
+mod cloud_localemu;
 /// What `--json` prints against the schemas in `docs/schemas`.
 mod documents;
 /// The twin's stack: AWS's conformance assertions.

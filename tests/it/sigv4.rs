@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a step of a test that fails is a failed test")]
 
 /// A server that keeps requests, and botocore.
-mod recorder;
+pub(crate) mod recorder;
 
 use crate::support::gwtf;
 use gwtf::identity::sigv4::{self, BodyHash, Credentials, EXECUTE_API, Scope};

@@ -13,6 +13,7 @@ use crate::plan::wanted::Wanted;
 use crate::plan::{self, Drift, Ledger, Observed, Plan};
 use crate::spec::version::Version;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// What the command line of a deploy says.
 pub(in crate::cli) struct DeployArgs {
@@ -25,8 +26,8 @@ pub(in crate::cli) struct DeployArgs {
     /// Overwrites what was changed by hand.
     pub(in crate::cli) yes: bool,
     pub(in crate::cli) break_lock: bool,
-    /// Does not look whether the release answers.
-    pub(in crate::cli) no_smoke: bool,
+    /// How long the release may take to answer; `None`: nobody asks.
+    pub(in crate::cli) smoke_timeout: Option<Duration>,
 }
 
 /// A plan with what it was made from.
@@ -124,8 +125,8 @@ fn release(
     }
     let plan = released?.plan;
     let observed = session.observe()?;
-    if !args.no_smoke {
-        session.smoke(&observed, &args.version)?;
+    if let Some(timeout) = args.smoke_timeout {
+        session.smoke(&observed, &args.version, timeout)?;
     }
     session.print_release("deploy", &observed, &plan)
 }

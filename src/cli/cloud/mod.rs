@@ -24,3 +24,4 @@ pub(super) use ledger::{history, status};
 pub(super) use pointer::{promote, rollback};
 pub(super) use preflight::{Examined, examine};
 pub(super) use remove::{destroy, prune};
+pub(super) use smoke::SmokeArgs;

@@ -6,26 +6,29 @@ use crate::config::Settings;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Observed, Plan, Refused};
 use crate::spec::version::Version;
+use std::time::Duration;
 
 pub(in crate::cli) fn promote(
-    no_smoke: bool,
+    smoke_timeout: Option<Duration>,
     settings: &Settings,
     context: &Context,
 ) -> Result<Exit, Failure> {
     let session = Session::open(settings, context, None)?;
     let stamp = session.stamp();
-    moved(&session, "promote", no_smoke, |observed| plan::promote(&session.names, observed, &stamp))
+    moved(&session, "promote", smoke_timeout, |observed| {
+        plan::promote(&session.names, observed, &stamp)
+    })
 }
 
 pub(in crate::cli) fn rollback(
     to: Option<&Version>,
-    no_smoke: bool,
+    smoke_timeout: Option<Duration>,
     settings: &Settings,
     context: &Context,
 ) -> Result<Exit, Failure> {
     let session = Session::open(settings, context, None)?;
     let stamp = session.stamp();
-    moved(&session, "rollback", no_smoke, |observed| {
+    moved(&session, "rollback", smoke_timeout, |observed| {
         plan::rollback(&session.names, observed, to, &stamp)
     })
 }
@@ -34,7 +37,7 @@ pub(in crate::cli) fn rollback(
 fn moved(
     session: &Session<'_>,
     command: &'static str,
-    no_smoke: bool,
+    smoke_timeout: Option<Duration>,
     plan: impl FnOnce(&Observed) -> Result<Plan, Refused>,
 ) -> Result<Exit, Failure> {
     let observed = session.observe()?;
@@ -47,9 +50,8 @@ fn moved(
     session.apply(&plan)?;
     let observed = session.observe()?;
     let ledger = plan::Ledger::of(&observed, &session.names);
-    if let Some(live) = ledger.live().filter(|_| !no_smoke) {
-        let version = live.record.version.clone();
-        session.smoke(&observed, &version)?;
+    if let Some((live, timeout)) = ledger.live().zip(smoke_timeout) {
+        session.smoke(&observed, &live.record.version, timeout)?;
     }
     session.print_release(command, &observed, &plan)
 }

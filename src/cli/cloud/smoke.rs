@@ -17,9 +17,10 @@ use crate::serve::MODEL_VERSION;
 use crate::spec::version::Version;
 use crate::spec::{Auth, Secret};
 use std::time::Duration;
+use tokio::time::Instant;
 
-/// Longest wait for the release to answer: propagation, a cold start, and a new API key's two minutes.
-const SMOKE_MAX: Duration = Duration::from_secs(180);
+/// How long a release may take to answer: propagation, a cold start, and a new API key's two minutes.
+const SMOKE_TIMEOUT_DEFAULT: &str = "180s";
 /// Between two requests.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Longest wait for one reply: API Gateway's own limit and a little.
@@ -27,9 +28,33 @@ const REPLY_TIMEOUT: Duration = Duration::from_secs(35);
 /// Seed of the sample request: the same one each time.
 const SAMPLE_SEED: u64 = 0;
 
+/// What is looked at after a release.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(in crate::cli) struct SmokeArgs {
+    /// Do not look whether the release answers (AWS)
+    #[arg(long)]
+    no_smoke: bool,
+    /// How long the release may take to answer (AWS)
+    #[arg(long, value_name = "TIME", default_value = SMOKE_TIMEOUT_DEFAULT)]
+    #[arg(value_parser = crate::load::duration::parse, conflicts_with = "no_smoke")]
+    smoke_timeout: Duration,
+}
+
+impl SmokeArgs {
+    /// How long to wait for an answer; `None`: nobody asks.
+    pub(in crate::cli) fn timeout(self) -> Option<Duration> {
+        (!self.no_smoke).then_some(self.smoke_timeout)
+    }
+}
+
 impl Session<'_> {
     /// Asks the endpoint until `version` answers; a canary's share of the requests is waited for.
-    pub(super) fn smoke(&self, observed: &Observed, version: &Version) -> Result<(), Failure> {
+    pub(super) fn smoke(
+        &self,
+        observed: &Observed,
+        version: &Version,
+        timeout: Duration,
+    ) -> Result<(), Failure> {
         let ledger = Ledger::of(observed, &self.names);
         let (Some(api), Some(entry)) = (&observed.rest_api, ledger.newest_of(version)) else {
             return Ok(());
@@ -46,29 +71,35 @@ impl Session<'_> {
             Asked { url: format!("{}/predict", self.url(&api.id)), body, key, signer: None };
         let asked = self.with_signer(asked)?;
         self.context.console.detail(&format!("asking {} for `{version}`", asked.url));
-        let mut last = String::from("no reply");
-        let rounds = SMOKE_MAX.as_millis() / INTERVAL.as_millis();
-        for _ in 0..rounds {
-            match asked.send() {
+        let began = Instant::now();
+        let last = loop {
+            let left = timeout.saturating_sub(began.elapsed());
+            // Asked once at least.
+            let last = match asked.send(left.clamp(INTERVAL, REPLY_TIMEOUT)) {
                 Ok(reply) => match answered_by(&reply) {
                     Some(by) if by == version.as_str() => {
                         self.context.console.talk(&format!("`{version}` answers"));
                         return Ok(());
                     }
-                    Some(by) => last = format!("`{by}` answered"),
-                    None => last = format!("status {}", reply.status),
+                    Some(by) => format!("`{by}` answered"),
+                    None => reply.refusal(),
                 },
-                Err(failure) => last = failure.message,
+                Err(failure) => failure.message,
+            };
+            if began.elapsed() + INTERVAL >= timeout {
+                break last;
             }
             self.sleep(INTERVAL);
-        }
+        };
+        let (seconds, url) = (timeout.as_secs_f64(), &asked.url);
         let text = format!(
-            "smoke test: `{version}` did not answer within {} s at {}; last: {last}",
-            SMOKE_MAX.as_secs(),
-            asked.url
+            "smoke test: `{version}` did not answer within {seconds} s at {url}; last: {last}"
         );
-        Err(Failure::new(Exit::Verdict, text)
-            .with_hint("the release is made; `gwtf rollback` takes it back"))
+        let hint = format!(
+            "the release is made; `gwtf rollback` takes it back; the function's log group is `{}`",
+            self.names.function_log_group()
+        );
+        Err(Failure::new(Exit::Verdict, text).with_hint(hint))
     }
 
     /// The key that the endpoint asks for; `None` when it asks for one and there is none.
@@ -99,7 +130,7 @@ struct Asked {
 }
 
 impl Asked {
-    fn send(&self) -> Result<Reply, Failure> {
+    fn send(&self, timeout: Duration) -> Result<Reply, Failure> {
         let url = parse_url(&self.url)?;
         let mut headers = request_form::headers(&self.body);
         if let Some(key) = &self.key {
@@ -113,7 +144,7 @@ impl Asked {
             }
         }
         let body = self.body.clone();
-        send(Shipment { url, headers, body, timeout: REPLY_TIMEOUT, cacert: None })
+        send(Shipment { url, headers, body, timeout, cacert: None })
     }
 }
 

@@ -8,43 +8,43 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 /// The secret key that all tests sign with.
-pub(super) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
+pub(crate) const SECRET: &str = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY";
 
 /// A request as it came.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Recorded {
-    pub(super) method: String,
+pub(crate) struct Recorded {
+    pub(crate) method: String,
     /// Path and query.
-    pub(super) target: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
+    pub(crate) target: String,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Recorded {
     /// A header's value.
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }
 
 /// A reply's status, header lines and body.
-pub(super) type Answer = (u16, String, Vec<u8>);
+pub(crate) type Answer = (u16, String, Vec<u8>);
 
 /// A server on a free port. It runs until the test's process ends.
-pub(super) struct Recorder {
-    pub(super) address: SocketAddr,
+pub(crate) struct Recorder {
+    pub(crate) address: SocketAddr,
     recorded: Arc<Mutex<Vec<Recorded>>>,
 }
 
 impl Recorder {
     /// Answers every request with 200 and an empty JSON object.
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::answering(|_| (200, String::new(), b"{}".to_vec()))
     }
 
     /// Answers every request by its status, header lines and body.
-    pub(super) fn answering(answer: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn answering(answer: impl Fn(&Recorded) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let recorded: Arc<Mutex<Vec<Recorded>>> = Arc::default();
@@ -59,12 +59,12 @@ impl Recorder {
     }
 
     /// `http://ADDRESS` and a path.
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// What came since the last call.
-    pub(super) fn take(&self) -> Vec<Recorded> {
+    pub(crate) fn take(&self) -> Vec<Recorded> {
         std::mem::take(&mut *self.recorded.lock().unwrap())
     }
 }
@@ -110,13 +110,13 @@ fn read(reader: &mut BufReader<TcpStream>) -> Option<Recorded> {
 }
 
 /// Has botocore recompute the signature of every request; panics with what is wrong.
-pub(super) fn verify(requests: &[Recorded]) {
+pub(crate) fn verify(requests: &[Recorded]) {
     let faults: Vec<String> = faults(requests).into_iter().flatten().collect();
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
 }
 
 /// What botocore finds wrong with each request.
-pub(super) fn faults(requests: &[Recorded]) -> Vec<Option<String>> {
+pub(crate) fn faults(requests: &[Recorded]) -> Vec<Option<String>> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients/sigv4_verify.py");
     let base64 = base64::engine::general_purpose::STANDARD;
     let requests: Vec<Value> = requests
