@@ -4,6 +4,7 @@
     tests/aws/microburst_server.py UPSTREAM
 
 Prints `{"url": …}` once it listens. Rules go to `POST /_microburst/rules`, `[]` clears them.
+What microburst cannot be told: a 429 says after how long to come again, as AWS's do.
 """
 
 import asyncio
@@ -18,9 +19,18 @@ from microburst.core.pipeline import Microburst
 REQUEST_BYTES_MAX = 256 * 1024 * 1024
 
 
+RETRY_AFTER_S = 1
+
+
+async def with_retry_after(_request, response):
+    if response.status == 429:
+        response.headers.setdefault("Retry-After", str(RETRY_AFTER_S))
+
+
 async def serve(upstream):
     app = make_app(Microburst(upstream, rules=[], resign=False))
     app._client_max_size = REQUEST_BYTES_MAX
+    app.on_response_prepare.append(with_retry_after)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

@@ -4,6 +4,8 @@
 
 /// The command line: bad input, one document on stdout, interrupts.
 mod cli;
+/// Endpoints on AWS through the program, with moto in AWS's place.
+mod cloud;
 /// What `--json` prints against the schemas in `docs/schemas`.
 mod documents;
 /// The twin's stack: AWS's conformance assertions.
