@@ -3,7 +3,19 @@
 
 /// An account that moto plays, a folder with models, and the program.
 mod account;
+/// A failure at every mutating step, in each of six ways.
+mod faults;
+/// What people and accounts do beside gwtf.
+mod hand;
+/// Ctrl-C.
+mod interrupt;
+/// Killed at any moment.
+mod killed;
+/// Two deploys at once, and locks that nobody gave back.
+mod lock;
 /// What is there, with ids and times replaced, so that two runs can be held side by side.
 mod normal;
-/// From nothing to the second version and back to nothing.
+/// A run of the program that is not waited for.
+mod started;
+/// From nothing to three versions and back to nothing.
 mod walk;

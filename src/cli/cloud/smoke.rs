@@ -61,7 +61,7 @@ impl Session<'_> {
                 },
                 Err(failure) => last = failure.message,
             }
-            self.sleep(INTERVAL);
+            self.sleep(INTERVAL)?;
         }
         let text = format!(
             "smoke test: `{version}` did not answer within {} s at {}; last: {last}",

@@ -2,7 +2,7 @@
 
 use super::normal;
 use crate::support::aws::moto::Moto;
-use crate::support::aws::{Endpoint, StateReader};
+use crate::support::aws::{Endpoint, StateReader, output, python, script};
 use crate::support::{fixture, library};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -82,6 +82,25 @@ impl Account {
     #[track_caller]
     pub(crate) fn done(&self, arguments: &str) -> Ended {
         self.run(self.endpoint(), arguments).exits(0)
+    }
+
+    /// A call that gwtf does not make, and its reply.
+    pub(crate) fn by_hand(&self, service: &str, operation: &str, arguments: &Value) -> Value {
+        self.by_hands(service, operation, arguments, 1)
+    }
+
+    /// The same call so often.
+    pub(crate) fn by_hands(
+        &self,
+        service: &str,
+        operation: &str,
+        arguments: &Value,
+        times: usize,
+    ) -> Value {
+        let mut command = self.endpoint().client(&python());
+        command.arg(script("by_hand.py")).args([service, operation, &arguments.to_string()]);
+        command.arg(times.to_string());
+        serde_json::from_str(&output(command, "")).unwrap()
     }
 
     /// What is there.

@@ -54,14 +54,9 @@ pub(crate) fn text(value: &Value) -> String {
 fn clean(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            // The lock: who and when.
-            if members
-                .get("key")
-                .and_then(Value::as_str)
-                .is_some_and(|key| key.ends_with("lock.json"))
-            {
-                members.remove("etag");
-                members.remove("size_bytes");
+            // A lock is there between two releases or not, held or not.
+            if let Some(Value::Array(objects)) = members.get_mut("objects") {
+                objects.retain(|object| !text(&object["key"]).ends_with("/lock.json"));
             }
             if let Some(text) = members.get("description").and_then(Value::as_str)
                 && let Ok(mut ledger @ Value::Object(_)) = serde_json::from_str(text)

@@ -49,8 +49,7 @@ impl Walk {
         let (api, function) = (&state["rest_apis"][0], &state["functions"][0]);
         let stage = &api["stages"][0];
         let version_of = |id: &Value| {
-            let deployments = list(&api["deployments"]).iter();
-            let deployment = deployments.filter(|one| one["id"] == *id).next().unwrap();
+            let deployment = list(&api["deployments"]).iter().find(|one| one["id"] == *id).unwrap();
             text(&record(deployment).unwrap()["version"])
         };
         assert_eq!(version_of(&stage["deploymentId"]), live);
