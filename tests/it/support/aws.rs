@@ -186,6 +186,39 @@ impl Drop for Announced {
     }
 }
 
+/// [`Endpoint::state`] as often as it is wanted, from one process.
+pub(crate) struct StateReader {
+    child: Child,
+    pipes: std::sync::Mutex<(std::process::ChildStdin, BufReader<std::process::ChildStdout>)>,
+}
+
+impl StateReader {
+    pub(crate) fn start(endpoint: &Endpoint) -> Self {
+        let mut command = endpoint.client(&python());
+        command.arg(script("state.py")).arg(&endpoint.url).arg("--each-line");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let pipes = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, pipes: std::sync::Mutex::new(pipes) }
+    }
+
+    /// What is there now.
+    pub(crate) fn state(&self) -> Value {
+        let mut pipes = self.pipes.lock().unwrap();
+        pipes.0.write_all(b"\n").unwrap();
+        let mut line = String::new();
+        pipes.1.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for StateReader {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// The first line of an output that is wanted, within the time that any part may take to start.
 /// The rest is read whether or not anybody wants it, so that the program never waits.
 fn awaited_line(
