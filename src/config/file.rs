@@ -78,6 +78,9 @@ pub struct Function {
     pub reserved_concurrency: Option<u32>,
     /// Sandboxes kept warm.
     pub provisioned_concurrency: Option<u32>,
+    /// ARN of the managed policy that bounds the roles that a deploy makes.
+    #[schemars(extend("pattern" = "^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/.+$"))]
+    pub permissions_boundary: Option<String>,
 }
 
 /// Form of a Lambda artefact.

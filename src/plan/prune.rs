@@ -119,7 +119,10 @@ impl Planner<'_> {
         let live = self.ledger.stage.as_ref().map(|stage| stage.deployment_id.as_str());
         let deployments = &self.observed.deployments;
         let old = deployments.len().saturating_sub(DEPLOYMENTS_MAX);
-        for deployment in deployments.iter().take(old).filter(|one| Some(one.id.as_str()) != live) {
+        // The release before may point the stage to one of the old ones.
+        let next: Vec<String> = self.plan.changes().flat_map(pointed_to).collect();
+        let is_free = |id: &str| Some(id) != live && !next.iter().any(|one| one == id);
+        for deployment in deployments.iter().take(old).filter(|one| is_free(&one.id)) {
             let change = Change::DeleteDeployment {
                 rest_api: api.id.clone(),
                 deployment: deployment.id.clone(),
@@ -128,4 +131,11 @@ impl Planner<'_> {
             self.act(Verb::Delete, ("deployment", &deployment.id), reason, change, stage);
         }
     }
+}
+
+/// The deployments that an update of a stage points it to.
+fn pointed_to(change: &Change) -> Vec<String> {
+    let Change::UpdateStage { patch, .. } = change else { return Vec::new() };
+    let pointers = patch.iter().filter(|one| one.path.ends_with("/deploymentId"));
+    pointers.filter_map(|one| one.value.clone()).collect()
 }

@@ -3,8 +3,9 @@
 use super::session::Session;
 use crate::config::Settings;
 use crate::error::Failure;
+use crate::iam;
 use crate::model::{Digest, Signature};
-use crate::plan::wanted::{FunctionWanted, GatewayWanted, RoleWanted, Wanted};
+use crate::plan::wanted::{FunctionWanted, GatewayWanted, Wanted};
 use crate::runtime::TELEMETRY_VARIABLE;
 use crate::spec::access_log::FORMAT_JSON;
 use crate::spec::version::Version;
@@ -34,7 +35,11 @@ pub(super) fn wanted(session: &Session<'_>, asked: Asked) -> Result<Wanted, Fail
         canary_percent: asked.canary_percent,
         function: function(settings),
         gateway: gateway(settings)?,
-        role: role(session, tracing(settings)),
+        role: iam::execution_role(
+            &session.names,
+            tracing(settings),
+            settings.file.function.permissions_boundary.clone(),
+        ),
         log_retention_days: Some(log_retention_days(settings)),
         allow_breaking: asked.allow_breaking,
         stamp: session.stamp(),
@@ -78,15 +83,4 @@ pub(super) fn gateway(settings: &Settings) -> Result<GatewayWanted, Failure> {
         usage_plans: settings.usage_plans.clone(),
         key_plans: settings.key_plans.clone(),
     })
-}
-
-fn role(session: &Session<'_>, tracing: bool) -> RoleWanted {
-    let names = &session.names;
-    let _ = tracing;
-    let group = names.log_group_arn(&names.function_log_group());
-    RoleWanted {
-        trust: r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}]}"#.to_owned(),
-        policy: serde_json::json!({"Version":"2012-10-17","Statement":[{"Sid":"Logs","Effect":"Allow","Action":["logs:CreateLogStream","logs:PutLogEvents"],"Resource":format!("{group}:*")}]}).to_string(),
-        boundary: None,
-    }
 }

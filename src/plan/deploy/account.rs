@@ -127,7 +127,9 @@ impl Planner<'_> {
                 None => "its policy is not there",
                 Some(_) => "its policy is another",
             };
-            actions.push(self.act(Verb::Update, object, reason, policy, []));
+            // A deployer who is bound may write policies only of roles that are bound already.
+            let after = actions.clone();
+            actions.push(self.act(Verb::Update, object, reason, policy, after));
         }
         if actions.is_empty() {
             self.keep(object, "it is as it shall be");
