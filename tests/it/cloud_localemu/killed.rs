@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Each kind of command is killed this often.
-const KILLS: u32 = 10;
+const KILLS: u32 = 6;
 const SEED: u64 = 0x6b69_6c6c;
 /// Replies that are awaited after a kill.
 const LOOK: usize = 3;
