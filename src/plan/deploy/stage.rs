@@ -85,7 +85,8 @@ impl Planner<'_> {
         let object = ("stage", wanted.names.stage.as_str());
         let mut patch = self.settings_patch(stage);
         let pointer = self.pointer_patch(stage, snapshot);
-        let is_release = !pointer.operations.is_empty();
+        // A deploy that ended between making the stage and writing the move left none.
+        let is_release = !pointer.operations.is_empty() || self.ledger.moves.moves.is_empty();
         let reason = if is_release {
             match wanted.canary_percent {
                 Some(percent) => {
