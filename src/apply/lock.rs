@@ -213,7 +213,7 @@ pub async fn acquire<C: Cloud>(
         return Err(failed(error));
     };
     let text = present.as_ref().map(|object| object.text.as_str());
-    match judge(text, now, |_| false) {
+    match judge(text, now, &released) {
         Verdict::Held(present) if present.id == lock.id => return Ok(lock),
         verdict => refuse_if_held(names, verdict)?,
     }

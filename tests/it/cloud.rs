@@ -5,6 +5,8 @@
 mod account;
 /// A failure at every mutating step, in each of six ways.
 mod faults;
+/// Keys, settings, artefacts too large to be sent.
+mod forms;
 /// What people and accounts do beside gwtf.
 mod hand;
 /// Ctrl-C.

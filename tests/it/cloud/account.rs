@@ -1,13 +1,14 @@
 //! An account that moto plays, a folder with models, and the program.
 
 use super::normal;
+use crate::support::aws::microburst::Microburst;
 use crate::support::aws::moto::Moto;
 use crate::support::aws::{Endpoint, StateReader, output, python, script};
 use crate::support::{fixture, library};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What most tests write into gwtf.toml.
 pub(crate) const IRIS: &str = r#"
@@ -22,6 +23,7 @@ pub(crate) struct Account {
     pub(crate) moto: Moto,
     pub(crate) folder: tempfile::TempDir,
     reader: StateReader,
+    faults: OnceLock<Microburst>,
     runtime: PathBuf,
 }
 
@@ -44,7 +46,8 @@ impl Account {
             let from = fixture("models").join(model).join("model.onnx");
             fs_err::copy(from, folder.path().join(format!("{name}.onnx"))).unwrap();
         }
-        let account = Self { moto, folder, reader, runtime: stripped_runtime() };
+        let faults = OnceLock::new();
+        let account = Self { moto, folder, reader, faults, runtime: stripped_runtime() };
         account.write("gwtf.toml", IRIS);
         account
     }
@@ -52,6 +55,14 @@ impl Account {
     /// Where its AWS is.
     pub(crate) fn endpoint(&self) -> &Endpoint {
         &self.moto.endpoint
+    }
+
+    /// Faults before moto, by these rules alone.
+    pub(crate) fn faults(&self, rules: &Value) -> &Microburst {
+        let faults = self.faults.get_or_init(|| Microburst::start(&self.moto.endpoint));
+        faults.set_rules(rules);
+        faults.forget();
+        faults
     }
 
     pub(crate) fn write(&self, name: &str, bytes: impl AsRef<[u8]>) {

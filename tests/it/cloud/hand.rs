@@ -3,7 +3,6 @@
 
 use super::account::{Account, IRIS};
 use super::normal::{differences, text};
-use crate::support::aws::microburst::Microburst;
 use crate::support::aws::recorder::Recorder;
 use serde_json::{Value, json};
 
@@ -76,8 +75,7 @@ fn an_api_of_the_same_name_that_is_not_ours_is_left_alone() {
 #[test]
 fn a_full_quota_of_apis_is_said_before_or_when_it_is_met() {
     let account = Account::new();
-    let faults = Microburst::start(account.endpoint());
-    faults.set_rules(&json!([{"service": "apigateway", "operation": "CreateRestApi", "error": {
+    let faults = account.faults(&json!([{"service": "apigateway", "operation": "CreateRestApi", "error": {
         "code": "LimitExceededException", "status": 429, "message": "Maximum number of APIs reached",
     }}]));
     let refused = account.run(&faults.endpoint, V1).exits(3);
@@ -102,8 +100,7 @@ fn credentials_that_expire_half_way_end_it_and_the_next_run_goes_on() {
     let calls = vec![5, 35, 50, 58, 63, 68];
     super::account::share(calls, 3, |account, calls| {
         account.moto.reset();
-        let faults = Microburst::start(account.endpoint());
-        faults.set_rules(&json!([
+        let faults = account.faults(&json!([
             {"service": "*", "times": calls, "latency": 1},
             {"service": "*", "error": {"code": "ExpiredTokenException", "status": 400}},
         ]));

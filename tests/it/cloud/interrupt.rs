@@ -3,7 +3,6 @@
 use super::account::Account;
 use super::normal::differences;
 use super::started::Started;
-use crate::support::aws::microburst::Microburst;
 use serde_json::json;
 
 const V1: &str = "deploy v1.onnx --version v1 --no-smoke";
@@ -14,12 +13,11 @@ fn an_interrupt_between_two_changes_is_accounted_for() {
     account.done(V1);
     let expected = account.normal();
     account.moto.reset();
-    let slow = Microburst::start(account.endpoint());
-    slow.set_rules(&json!([{
+    let slow = account.faults(&json!([{
         "service": "lambda", "operation": "CreateFunction", "latency": 3_000,
     }]));
     let started = Started::new(&account, &slow.endpoint, V1);
-    started.wait_for_faults(&slow, 1);
+    started.wait_for_faults(slow, 1);
     started.interrupt();
     let ended = started.end().exits(130);
     let ended = ended.complains(&["interrupted", "running the command again is safe"]);
@@ -38,7 +36,6 @@ fn an_interrupt_while_it_looks_ends_it_and_gives_the_lock_back() {
     let account = Account::new();
     // The first look, the one before the lock, and the one with the lock.
     for looks in 0..3 {
-        let slow = Microburst::start(account.endpoint());
         let rule = |times: usize, latency_ms: u32| {
             json!({
                 "service": "apigateway", "operation": "GetRestApis", "times": times,
@@ -46,9 +43,10 @@ fn an_interrupt_while_it_looks_ends_it_and_gives_the_lock_back() {
             })
         };
         let hangs = rule(1, 600_000);
-        slow.set_rules(&if looks == 0 { json!([hangs]) } else { json!([rule(looks, 1), hangs]) });
+        let rules = if looks == 0 { json!([hangs]) } else { json!([rule(looks, 1), hangs]) };
+        let slow = account.faults(&rules);
         let started = Started::new(&account, &slow.endpoint, V1);
-        started.wait_for_faults(&slow, looks + 1);
+        started.wait_for_faults(slow, looks + 1);
         started.interrupt();
         started.end().exits(130).complains(&["error: interrupted", "again is safe"]);
         let state = account.state();

@@ -9,9 +9,9 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Kills of a deploy.
-const DEPLOYS: u64 = 34;
+const DEPLOYS: u64 = 20;
 /// Kills of a rollback.
-const ROLLBACKS: u64 = 16;
+const ROLLBACKS: u64 = 30;
 /// Accounts at once; each run mostly waits for AWS's rates.
 const THREADS: usize = 4;
 

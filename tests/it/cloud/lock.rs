@@ -2,7 +2,6 @@
 
 use super::account::{Account, Ended};
 use super::started::Started;
-use crate::support::aws::microburst::Microburst;
 use serde_json::{Value, json};
 
 const V1: &str = "deploy v1.onnx --version v1 --no-smoke";
@@ -12,8 +11,7 @@ const BUCKET: &str = "gwtf-123456789012-eu-central-1";
 /// Both deploys are started at once, with all conditional writes slow so that both see the lock
 /// free; the one that won, and the other's words.
 fn race(account: &Account, one: &str, other: &str) -> (usize, Ended) {
-    let slow = Microburst::start(account.endpoint());
-    slow.set_rules(&json!([
+    let slow = account.faults(&json!([
         {"service": "s3", "operation": "PutObject", "latency": 1_500},
         {"service": "apigateway", "operation": "UpdateStage", "latency": 3_000},
     ]));
@@ -53,12 +51,11 @@ fn of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_the_lock() {
 
 /// A deploy that was killed in the middle.
 fn killed_with_the_lock(account: &Account, command: &str) {
-    let slow = Microburst::start(account.endpoint());
-    slow.set_rules(&json!([{
+    let slow = account.faults(&json!([{
         "service": "apigateway", "operation": "CreateDeployment", "latency": 60_000,
     }]));
     let started = Started::new(account, &slow.endpoint, command);
-    started.wait_for_faults(&slow, 1);
+    started.wait_for_faults(slow, 1);
     started.kill();
 }
 

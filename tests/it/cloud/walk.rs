@@ -3,7 +3,9 @@
 
 use super::account::{Account, Ended};
 use super::normal::{list, record, text};
+use crate::openapi::is_openapi;
 use crate::support::aws::recorder::{Recorder, Verdict};
+use crate::support::fixture;
 use serde_json::{Value, json};
 
 /// Most mutating calls of a deploy that makes the endpoint.
@@ -91,6 +93,8 @@ fn a_walk_from_nothing_to_three_versions_and_back_to_nothing() {
         assert_eq!(walk.step(arguments).mutating, Vec::<String>::new(), "{arguments}");
     }
 
+    assert_sent_is_golden(&walk.recorder);
+
     let second = walk.step("deploy v2.onnx --version v2 --no-smoke");
     assert!(second.mutating.len() <= NEW_VERSION_MAX, "{:#?}", second.mutating);
     assert_all_settings(&walk.serves("v2", None, &["v1", "v2"]));
@@ -168,4 +172,22 @@ fn assert_empty_but_for_the_log_role(empty: &Value, state: &Value) {
     assert_eq!(state["roles"][0]["arn"], role);
     assert_eq!(state["roles"][0]["tags"]["gwtf:shared"], "apigateway-logs");
     assert_eq!(*state, expected);
+}
+
+/// The one document that was sent is the golden one, and OpenAPI; moto keeps only its methods.
+fn assert_sent_is_golden(recorder: &Recorder) {
+    let verdict = recorder.verdict(0);
+    let at = verdict.operations.iter().position(|name| name == "apigateway PutRestApi").unwrap();
+    let sent: Value =
+        serde_json::from_str(recorder.requests()[at]["body"].as_str().unwrap()).unwrap();
+    let text = format!("{sent:#}\n");
+    let path = fixture("openapi/sent-iam.json");
+    #[expect(clippy::disallowed_methods, reason = "the switch of every golden file")]
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs_err::write(&path, &text).unwrap();
+    }
+    let kept = fs_err::read_to_string(&path).unwrap_or_default();
+    assert!(kept == text, "{} is behind; UPDATE_GOLDEN=1 brings it along", path.display());
+    let (taken, said) = is_openapi(&[path]);
+    assert!(taken, "{said}");
 }

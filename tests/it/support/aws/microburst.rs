@@ -30,6 +30,12 @@ impl Microburst {
         assert_eq!(answer.status, 200, "{}", answer.body);
     }
 
+    /// Forgets what fired.
+    pub(crate) fn forget(&self) {
+        let answer = self.endpoint.call("DELETE", "/_microburst/fired", "");
+        assert!(answer.status < 300, "{}", answer.body);
+    }
+
     /// What fired, oldest first: `service`, `operation`, the rule's effects.
     pub(crate) fn fired(&self) -> Vec<Value> {
         let answer = self.endpoint.call("GET", "/_microburst/fired?limit=1000", "");
