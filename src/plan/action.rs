@@ -102,9 +102,9 @@ impl Plan {
         self.actions.len() - 1
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do, and nothing to wait for.
     pub fn is_empty(&self) -> bool {
-        self.actions.iter().all(|action| action.change.is_none())
+        self.actions.iter().all(|action| action.change.is_none() && action.wait.is_none())
     }
 
     /// The requests, in order.
