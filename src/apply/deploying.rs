@@ -11,6 +11,7 @@ use super::cloud::Cloud;
 use super::lock::{self, Lock};
 use super::observe::{Scope, observe};
 use crate::error::{Exit, Failure};
+use crate::plan::record::Moves;
 use crate::plan::{Change, Ledger, Names, Observed, Plan};
 use std::time::SystemTime;
 
@@ -68,7 +69,7 @@ pub async fn deploying<C: Cloud>(
     perform: impl AsyncFn(&Plan) -> Result<(), Failure>,
     left: impl FnOnce(&lock::Error),
 ) -> Result<Plan, Failure> {
-    if agreed.plan.changes().next().is_none() {
+    if agreed.plan.changes_nothing() {
         perform(agreed.plan).await?;
         return Ok(agreed.plan.clone());
     }
@@ -85,6 +86,27 @@ pub async fn deploying<C: Cloud>(
         Ok(plan)
     };
     under_lock(site, claim, work, left).await
+}
+
+/// Performs a plan of one update of the stage, without a lock. When it failed, the stage itself says
+/// whether it was carried out all the same: such an update is not made twice, and a person who goes
+/// back once more goes further back.
+///
+/// # Errors
+/// The update failed and was not carried out, or nobody can tell.
+pub async fn moving<C: Cloud>(
+    site: Site<'_, C>,
+    plan: &Plan,
+    perform: impl AsyncFnOnce(&Plan) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let Err(failure) = perform(plan).await else { return Ok(()) };
+    let Ok(observed) = observe(site.calls, site.names, site.scope).await else {
+        return Err(failure);
+    };
+    let stage = observed.stages.iter().find(|stage| stage.name == site.names.stage);
+    let is_done =
+        stage.is_some_and(|stage| descriptions(plan).any(|text| text == stage.description));
+    if is_done { Ok(()) } else { Err(failure) }
 }
 
 /// Does `work` while nobody else changes the endpoint: it gets what is there and the lock's id, and
@@ -118,12 +140,17 @@ pub async fn under_lock<C: Cloud>(
 
 /// Whether an update of the stage in this plan names the lock.
 fn ends_lock(plan: &Plan, id: &str) -> bool {
-    plan.changes().any(|change| {
-        matches!(change, Change::UpdateStage { patch, .. } if patch.iter().any(|one| {
-            one.path == "/description"
-                && one.value.as_deref().is_some_and(|text| text.contains(id))
-        }))
-    })
+    descriptions(plan).any(|text| Moves::parse(text).ended_lock(id))
+}
+
+/// The moves that updates of the stage write.
+fn descriptions(plan: &Plan) -> impl Iterator<Item = &str> {
+    let patches = plan.changes().filter_map(|change| match change {
+        Change::UpdateStage { patch, .. } => Some(patch),
+        _ => None,
+    });
+    let operations = patches.flatten().filter(|one| one.path == "/description");
+    operations.filter_map(|one| one.value.as_deref())
 }
 
 /// Whether two plans do the same to the same things.

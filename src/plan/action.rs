@@ -107,6 +107,11 @@ impl Plan {
         self.actions.iter().all(|action| action.change.is_none() && action.wait.is_none())
     }
 
+    /// Whether it only waits, if even that.
+    pub fn changes_nothing(&self) -> bool {
+        self.actions.iter().all(|action| action.change.is_none())
+    }
+
     /// The requests, in order.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         self.actions.iter().filter_map(|action| action.change.as_ref())
