@@ -302,7 +302,7 @@ impl Rehearsed<'_> {
         }
         // Whoever held it before is done: the rehearsal has one process.
         let request = lock::Request {
-            lock: Lock::new("rehearsal", "rehearsal", SystemTime::UNIX_EPOCH),
+            lock: Lock::new(LOCK_ID, "rehearsal", SystemTime::UNIX_EPOCH),
             observed: state.lock.as_ref(),
             now: SystemTime::UNIX_EPOCH,
             break_lock: true,
@@ -316,7 +316,7 @@ impl Rehearsed<'_> {
     async fn unlock(&self) -> Outcome<()> {
         let pace = Pace::new(0);
         let calls = Calls::new(&self.cloud, &pace, &Quiet);
-        Ok(lock::unlock(calls, self.asked.names).await?)
+        Ok(lock::unlock(calls, self.asked.names, LOCK_ID).await?)
     }
 
     fn take(&mut self, command: &'static str) {
@@ -378,6 +378,8 @@ impl Rehearsed<'_> {
     }
 }
 
+/// The id of the rehearsals' locks.
+const LOCK_ID: &str = "rehearsal";
 /// The usage plan of the rehearsals.
 const PLAN: &str = "a plan";
 

@@ -2,6 +2,7 @@
 
 use super::super::Context;
 use super::show::{Shown, account_lines};
+use crate::apply::deploying::Site;
 use crate::apply::{self, Calls, Pace, Quiet, Scope};
 use crate::aws::Aws;
 use crate::config::{PackageForm, Settings};
@@ -60,13 +61,18 @@ impl<'a> Session<'a> {
         Ok(Self { settings, context, names, aws, pace, runtime, interrupt })
     }
 
+    /// The endpoint as changes under its lock see it.
+    pub(super) fn site(&self) -> Site<'_, Aws> {
+        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
+        Site { calls, names: &self.names, scope: Scope { repository: self.is_image() } }
+    }
+
     /// Everything of the endpoint as it is.
     pub(in crate::cli) fn observe(&self) -> Result<Observed, Failure> {
-        let scope = Scope { repository: self.is_image() };
-        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
+        let Site { calls, names, scope } = self.site();
         let bar = self.context.console.progress(0);
         bar.set_message(format!("looking at endpoint `{}`", self.names.endpoint));
-        let looking = apply::observe(calls, &self.names, scope);
+        let looking = apply::observe(calls, names, scope);
         let observed = self.block_on(unless(&self.interrupt, looking));
         bar.finish_and_clear();
         observed
@@ -74,9 +80,14 @@ impl<'a> Session<'a> {
 
     /// Performs a plan, showing what happens; what was done is said when it stops.
     pub(super) fn apply(&self, plan: &Plan) -> Result<(), Failure> {
+        self.block_on(self.perform(plan))
+    }
+
+    /// The same, as a step of something longer.
+    pub(super) async fn perform(&self, plan: &Plan) -> Result<(), Failure> {
         let shown = Shown::new(plan, self.context);
         let calls = Calls::new(&self.aws, &self.pace, &shown);
-        let applied = self.block_on(apply::apply(calls, plan, self.interrupt.clone()));
+        let applied = apply::apply(calls, plan, self.interrupt.clone()).await;
         shown.finish();
         match applied {
             Ok(_) => Ok(()),
