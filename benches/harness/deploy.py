@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 from . import rows
 from .process import Server
-from .tools import IRIS, ROOT, say
+from .tools import HOME, IRIS, ROOT, say
 
 FIXTURES = ROOT / "tests" / "aws"
 MODELS = {"v1": IRIS, "v2": IRIS.parents[1] / "iris-v2" / "model.onnx"}
@@ -81,18 +81,23 @@ def lay_out(tools, folder):
     documents = []
     for tag, model in MODELS.items():
         shutil.copy2(model, folder / f"{tag}.onnx")
-        gwtf = lambda *arguments: subprocess.run(  # noqa: E731
-            [tools.gwtf, *arguments], cwd=folder, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-        ).stdout
-        gwtf("package", f"{tag}.onnx", "--target", "lambda-zip", "--version", tag, "--output", f"{tag}.zip")
-        documents.append(json.loads(gwtf("export", "openapi", f"{tag}.onnx", "--version", tag,
-                                         "--account", peer().ACCOUNT)))
+        printed(tools, folder, f"package {tag}.onnx --target lambda-zip --version {tag} --output {tag}.zip")
+        account = peer().ACCOUNT
+        exported = printed(tools, folder, f"export openapi {tag}.onnx --version {tag} --account {account}")
+        documents.append(json.loads(exported))
     for tags in (["v1"], ["v1", "v2"]):
         document = {}
         for one in documents[:len(tags)]:
             document = merged(document, one)
         stack = peer().template(document, tags, f"{tags[-1]}.zip")
         (folder / f"{tags[-1]}.json").write_text(json.dumps(stack))
+
+
+def printed(tools, folder, arguments):
+    """What a gwtf that calls nobody prints."""
+    environment = {**os.environ, "GWTF_RUNTIME": str(tools.runtime)}
+    command = [tools.gwtf, *arguments.split()]
+    return subprocess.run(command, cwd=folder, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
 def peer():
@@ -141,8 +146,11 @@ def sides(tools, folder, url):
     }
     own = {step: [tools.gwtf, *arguments.split()] for step, (arguments, _) in STEPS.items()}
     theirs = {step: tags and sam(tools, f"{tags[-1]}.json") for step, (_, tags) in STEPS.items()}
-    # It takes 127.0.0.1 for a host of buckets.
-    of_sam = {"SAM_CLI_TELEMETRY": "0", "AWS_ENDPOINT_URL": url.replace("127.0.0.1", "localhost")}
+    # It takes 127.0.0.1 for a host of buckets. Its home lasts: it looks for a newer version of itself
+    # once a week, in the walk that is counted and not timed.
+    (HOME / "sam-home").mkdir(exist_ok=True)
+    of_sam = {"SAM_CLI_TELEMETRY": "0", "AWS_ENDPOINT_URL": url.replace("127.0.0.1", "localhost"),
+              "HOME": str(HOME / "sam-home")}
     return [
         Side("gwtf", own, environment | {"GWTF_RUNTIME": str(tools.runtime)}),
         Side("sam", theirs, environment | of_sam),
