@@ -12,6 +12,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "target" / "bench-tools"
 IRIS = ROOT / "fixtures" / "models" / "iris" / "model.onnx"
+CARGO = ["cargo", "build", "--release", "--locked", "--quiet"]
+SAM_PACKAGES = ["aws-sam-cli==1.170.0"]
 PYTHON_PACKAGES = ["fastapi", "uvicorn", "uvloop", "httptools", "onnxruntime==1.32.0", "onnx",
                    "awslambdaric"]
 
@@ -31,6 +33,8 @@ class Tools:
     wrk: Path = None
     oha: Path = None
     fakecloud: Path = None
+    sam: Path = None
+    stand_in_python: Path = None
     versions: dict = field(default_factory=dict)
 
 
@@ -42,6 +46,8 @@ def prepare(areas):
     """Everything that these areas need."""
     HOME.mkdir(parents=True, exist_ok=True)
     tools = Tools()
+    if {"serving", "memory", "artefact"} & set(areas):
+        build_bare(tools)
     build(tools)
     if "generator" in areas:
         tools.nginx, tools.wrk = debian("nginx", "nginx-light"), debian("wrk", "wrk")
@@ -51,25 +57,32 @@ def prepare(areas):
     if "artefact" in areas:
         tools.rie = emulator()
     if {"serving", "memory", "artefact"} & set(areas):
-        tools.python = environment()
+        tools.python = environment("venv", PYTHON_PACKAGES)
+    if "deploy" in areas:
+        tools.stand_in_python = stand_ins()
+        tools.sam = find("sam") or environment("sam", SAM_PACKAGES).with_name("sam")
     tools.versions = versions(tools)
     return tools
 
 
-def build(tools):
-    """gwtf as it ships, and the bare programs. The latter first: they are built with what tests
-    need, which must not get into the programs that are measured."""
-    say("building gwtf")
-    cargo = ["cargo", "build", "--release", "--locked", "--quiet"]
+def build_bare(tools):
+    """The bare programs. Before gwtf: they are built with what tests need, which must not get into
+    the programs that are measured."""
+    say("building the bare programs")
     messages = subprocess.run(
-        [*cargo, "--bench", "bare_session", "--bench", "bare_start", "--message-format=json"],
+        [*CARGO, "--bench", "bare_session", "--bench", "bare_start", "--message-format=json"],
         cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True,
     ).stdout
     built = [json.loads(line).get("executable") for line in messages.splitlines()]
     bare = {name: next(Path(path) for path in built if path and name in path)
             for name in ("bare_session", "bare_start")}
     tools.bare_session, tools.bare_start = bare["bare_session"], bare["bare_start"]
-    subprocess.run([*cargo, "--bins"], cwd=ROOT, check=True)
+
+
+def build(tools):
+    """gwtf as it ships."""
+    say("building gwtf")
+    subprocess.run([*CARGO, "--bins"], cwd=ROOT, check=True)
     # Side by side: gwtf looks for the runtime beside itself.
     tools.gwtf, tools.runtime = HOME / "gwtf", HOME / "gwtf-runtime"
     for program in (tools.gwtf, tools.runtime):
@@ -127,17 +140,29 @@ def missing(program, hint):
     return found
 
 
-def environment():
-    """A Python with the peer's packages."""
-    folder = HOME / "venv"
+def environment(name, packages):
+    """A Python with a peer's packages."""
+    folder = HOME / name
     python = folder / "bin" / "python"
     marker = folder / "packages.txt"
-    wanted = "\n".join(PYTHON_PACKAGES)
+    wanted = "\n".join(packages)
     if not marker.exists() or marker.read_text() != wanted:
-        say("setting up the Python peer")
+        say(f"setting up the Python peer: {', '.join(packages)}")
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *PYTHON_PACKAGES], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
         marker.write_text(wanted)
+    return python
+
+
+def stand_ins():
+    """The Python of what plays AWS in the tests, made here as `tests/run` makes it."""
+    folder, wanted = ROOT / "target" / "test-aws", ROOT / "tests" / "aws" / "requirements.txt"
+    python, stamp = folder / "bin" / "python", folder / "stamp"
+    if not stamp.exists() or stamp.read_bytes() != wanted.read_bytes():
+        say("setting up what plays AWS")
+        subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", "-r", wanted], check=True)
+        shutil.copy2(wanted, stamp)
     return python
 
 
@@ -147,6 +172,7 @@ def versions(tools):
         "gwtf": [tools.gwtf, "--version"], "oha": [tools.oha, "--version"],
         "wrk": [tools.wrk, "--version"], "nginx": [tools.nginx, "-v"],
         "fakecloud": [tools.fakecloud, "--version"],
+        "sam": [tools.sam, "--version"],
         "python": [tools.python, "--version"], "rustc": ["rustc", "--version"],
     }
     said = {}
@@ -160,4 +186,8 @@ def versions(tools):
                   "('fastapi', 'uvicorn', 'uvloop', 'httptools', 'onnxruntime', 'onnx', 'awslambdaric')], sep=', ')")
         done = subprocess.run([tools.python, "-c", script], capture_output=True, text=True, check=True)
         said["packages"] = done.stdout.strip()
+    if tools.stand_in_python:
+        script = "import importlib.metadata as m; print(m.version('moto'))"
+        done = subprocess.run([tools.stand_in_python, "-c", script], capture_output=True, text=True, check=True)
+        said["moto"] = done.stdout.strip()
     return said
