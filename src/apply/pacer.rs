@@ -48,7 +48,8 @@ const LIMITS: [(Class, u64, u32); 16] = [
     (Class::GetFunction, 10, 100),
     // Ours: some of IAM's calls are limited to a few a second for the whole account.
     (Class::Iam, 100, 10),
-    (Class::Logs, 200, 5),
+    // Ours: the quotas are per operation, of 5 a second and more; a throttled call is made again.
+    (Class::Logs, 100, 10),
     (Class::Ecr, 50, 20),
     (Class::S3, 10, 100),
     (Class::Sts, 50, 20),
