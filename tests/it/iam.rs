@@ -24,13 +24,14 @@ fn proofs(asked: &Deployer<'_>) -> Vec<Proof> {
 
 /// Every flag alone, none, and all, with a zip and with an image.
 fn shapes() -> Vec<Shape> {
-    let flags: [fn(&mut Shape); 8] = [
+    let flags: [fn(&mut Shape); 9] = [
         |_| {},
         |shape| shape.access_logs = true,
-        |shape| shape.log_retention = true,
         |shape| shape.tracing = true,
         |shape| shape.usage_plans = true,
         |shape| (shape.usage_plans, shape.api_keys) = (true, true),
+        |shape| shape.signed = true,
+        |shape| (shape.usage_plans, shape.api_keys, shape.keyed) = (true, true, true),
         |shape| shape.reserved_concurrency = true,
         |shape| shape.provisioned_concurrency = true,
     ];
@@ -44,7 +45,9 @@ fn shapes() -> Vec<Shape> {
         .collect();
     let mut all = Shape::default();
     flags.iter().for_each(|set| set(&mut all));
-    shapes.push(all);
+    // Who signs has no key.
+    shapes.push(Shape { keyed: false, ..all.clone() });
+    shapes.push(Shape { signed: false, ..all });
     // With an image or a boundary: the least and the most.
     let few = [shapes[0].clone(), shapes[shapes.len() - 1].clone()];
     let images = few.clone().map(|shape| Shape { image: true, ..shape });
@@ -56,7 +59,7 @@ fn shapes() -> Vec<Shape> {
 fn faults(shape: &Shape) -> Vec<String> {
     let names = names();
     let mut faults = Vec::new();
-    for reach in [Reach::Whole, Reach::Releases] {
+    for reach in [Reach::Whole, Reach::Releases, Reach::Reads] {
         for rest_api in [None, Some(REST_API)] {
             let proofs = proofs(&Deployer { names: &names, shape, reach, rest_api });
             assert_eq!(proofs.len(), 3);
@@ -90,10 +93,11 @@ fn all() -> Shape {
     Shape {
         image: false,
         access_logs: true,
-        log_retention: true,
         tracing: true,
         usage_plans: true,
         api_keys: true,
+        signed: false,
+        keyed: true,
         reserved_concurrency: true,
         provisioned_concurrency: true,
         boundary: Some(BOUNDARY.to_owned()),
@@ -103,8 +107,8 @@ fn all() -> Shape {
 /// Every document that is held to its file and to the linter.
 fn documents() -> Vec<(&'static str, Document)> {
     let names = names();
-    let least = Shape::default();
-    let (zip, image) = (all(), Shape { image: true, ..all() });
+    let least = Shape { signed: true, ..Shape::default() };
+    let (zip, image) = (all(), Shape { image: true, signed: true, keyed: false, ..all() });
     let of = |shape, reach, rest_api| deployer(&Deployer { names: &names, shape, reach, rest_api });
     let routes = Routes { live: true, versions: vec!["v3".to_owned()] };
     let github = Ci::Github {
@@ -121,6 +125,7 @@ fn documents() -> Vec<(&'static str, Document)> {
         ("deployer-zip", of(&zip, Reach::Whole, None)),
         ("deployer-image", of(&image, Reach::Whole, None)),
         ("deployer-releases", of(&zip, Reach::Releases, Some(REST_API))),
+        ("deployer-reads", of(&image, Reach::Reads, None)),
         ("invoker", invoker(&names, Some(REST_API), &routes)),
         ("invoker-any-id", invoker(&names, None, &routes)),
         ("trust-github", trust("aws", "111122223333", &github).unwrap()),
@@ -319,7 +324,11 @@ fn what_is_not_the_endpoints_is_denied() {
             .with("iam:PolicyARN", ["arn:aws:iam::aws:policy/AdministratorAccess"])
             .with("iam:PermissionsBoundary", [BOUNDARY]),
         request("s3:GetObject", "arn:aws:s3:::gwtf-111122223333-eu-west-1/other/lock.json"),
-        request("s3:DeleteBucket", "arn:aws:s3:::gwtf-111122223333-eu-west-1"),
+        request("s3:DeleteBucket", "arn:aws:s3:::gwtf-111122223333-eu-central-1"),
+        request(
+            "execute-api:Invoke",
+            "arn:aws:execute-api:eu-west-1:111122223333:a1b2c3d4e5/prod/POST/predict",
+        ),
         request("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:111122223333:log-group:/gwtf/iris"),
     ];
     for request in denied {
@@ -348,10 +357,11 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn the_program_prints_documents_that_follow_their_schema() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 7] = [
         &["execution"],
         &["deployer"],
         &["deployer", "--without-bootstrap", "--rest-api", REST_API, "--boundary", BOUNDARY],
+        &["deployer", "--read-only", "--rest-api", REST_API],
         &["deployer", "--trust", "github", "--repository", "acme/models", "--branch", "main"],
         &["invoker", "--version", "v3", "--pinned-only"],
         &["invoker", "--rest-api", REST_API],
@@ -443,10 +453,13 @@ fn what_cannot_be_is_refused() {
     }
     let output = gwtf(folder.path())
         .args(["iam", "execution", "--region", "eu-west-1"])
+        .envs([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONFIG_FILE", "/dev/null")])
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env_remove("AWS_ACCOUNT_ID")
+        .env_remove("AWS_ACCESS_KEY_ID")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("account: none is named"), "{text}");
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("account: none is named") && text.contains("--account ID"), "{text}");
 }
