@@ -113,9 +113,13 @@ fn documents() -> Vec<(&'static str, Document)> {
     let routes = Routes { live: true, versions: vec!["v3".to_owned()] };
     let github = Ci::Github {
         repository: "acme/models".to_owned(),
+        organization_id: None,
         repository_id: Some(1_296_269),
         jobs: Jobs::Environment("production".to_owned()),
     };
+    let Ci::Github { repository, repository_id, jobs, .. } = github.clone() else { panic!() };
+    let organization_id = Some(583_231);
+    let numbered = Ci::Github { repository, organization_id, repository_id, jobs };
     let gitlab = Ci::Gitlab { project: "acme/ml/models".to_owned(), branch: "main".to_owned() };
     vec![
         ("execution", execution(&names, false)),
@@ -129,6 +133,7 @@ fn documents() -> Vec<(&'static str, Document)> {
         ("invoker", invoker(&names, Some(REST_API), &routes)),
         ("invoker-any-id", invoker(&names, None, &routes)),
         ("trust-github", trust("aws", "111122223333", &github).unwrap()),
+        ("trust-github-numbered", trust("aws", "111122223333", &numbered).unwrap()),
         ("trust-gitlab", trust("aws", "111122223333", &gitlab).unwrap()),
     ]
 }
@@ -194,6 +199,7 @@ fn nothing_is_allowed_on_everything_that_could_be_named() {
 fn a_trust_document_never_names_more_than_one() {
     let github = |repository: &str, jobs| Ci::Github {
         repository: repository.to_owned(),
+        organization_id: None,
         repository_id: None,
         jobs,
     };
@@ -216,6 +222,23 @@ fn a_trust_document_never_names_more_than_one() {
     let document = trust("aws-cn", "111122223333", &github("acme/models", main())).unwrap();
     let text = document.render_compact();
     assert!(text.contains("repo:acme/models:ref:refs/heads/main"), "{text}");
+    // Both spellings of one repository, each exact.
+    let jobs = Jobs::Environment("prod".to_owned());
+    let (organization_id, repository_id) = (Some(123_456), Some(456_789));
+    let ci = Ci::Github {
+        repository: "octocat/my-repo".to_owned(),
+        organization_id,
+        repository_id,
+        jobs,
+    };
+    let document = serde_json::to_value(trust("aws", "111122223333", &ci).unwrap()).unwrap();
+    let equals = &document["Statement"][0]["Condition"]["StringEquals"];
+    let subjects = [
+        "repo:octocat/my-repo:environment:prod",
+        "repo:octocat@123456/my-repo@456789:environment:prod",
+    ];
+    assert_eq!(equals["token.actions.githubusercontent.com:sub"], serde_json::json!(subjects));
+    assert_eq!(equals["token.actions.githubusercontent.com:repository_id"], "456789");
     assert!(text.contains("arn:aws-cn:iam::111122223333:oidc-provider/token.actions"), "{text}");
 }
 
@@ -435,7 +458,8 @@ fn verify_proves_and_refutes() {
 fn what_cannot_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs_err::write(folder.path().join("broken.json"), "{\"Statement\": 1}").unwrap();
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
+        &["deployer", "--read-only", "--without-bootstrap"],
         &["deployer", "--rest-api", "*"],
         &["deployer", "--boundary", "arn:aws:iam::111122223333:role/x"],
         &["deployer", "--trust", "github", "--repository", "acme/*", "--branch", "main"],

@@ -120,6 +120,10 @@ struct TrustArgs {
     /// GitHub: the repository's number, which no other repository ever gets
     #[arg(long, value_name = "N", requires = "trust")]
     repository_id: Option<u64>,
+    /// GitHub: the organisation's number; tokens of repositories made, renamed or moved since July 2026
+    /// have it and the repository's in their subject
+    #[arg(long, value_name = "N", requires = "repository_id")]
+    organization_id: Option<u64>,
     /// GitHub: the environment that jobs run in
     #[arg(long, value_name = "NAME", requires = "trust", conflicts_with = "branch")]
     environment: Option<String>,
@@ -302,6 +306,7 @@ impl TrustArgs {
         let ci = match system {
             System::Github => Ci::Github {
                 repository: self.repository.clone().ok_or_else(|| missing("--repository"))?,
+                organization_id: self.organization_id,
                 repository_id: self.repository_id,
                 jobs: match (&self.environment, &self.branch) {
                     (Some(name), _) => Jobs::Environment(name.clone()),
