@@ -45,6 +45,11 @@ impl Arns<'_> {
         format!("arn:{}:ecr:{region}:{account_id}:repository/{repository}", self.0.partition())
     }
 
+    /// As IAM may name one of gwtf's roles before it is there.
+    pub(super) fn role_without_path(self, role: &str) -> String {
+        format!("arn:{}:iam::{}:role/{role}", self.0.partition(), self.0.account_id)
+    }
+
     /// Of one of gwtf's roles.
     pub(super) fn role(self, role: &str) -> String {
         self.0.role_arn(role)

@@ -25,6 +25,6 @@ pub use execution::{execution, execution_role, execution_trust};
 pub use invoker::{Routes, invoker};
 pub use printed::{Printed, proofs_document, proofs_text};
 pub use proof::{Proof, deployer_calls, function_calls, prove};
-pub use recording::{Recording, record};
+pub use recording::{Made, Recording, record};
 pub use shape::{Reach, Shape};
 pub use trust::{Ci, Jobs, TrustError, trust};

@@ -7,14 +7,16 @@ pub struct Shape {
     pub image: bool,
     /// Each request is logged.
     pub access_logs: bool,
-    /// Logs are kept for a number of days.
-    pub log_retention: bool,
     /// Requests are traced with X-Ray.
     pub tracing: bool,
     /// There are usage plans.
     pub usage_plans: bool,
     /// The usage plans have API keys.
     pub api_keys: bool,
+    /// Requests are signed (auth `iam`), the smoke test's too.
+    pub signed: bool,
+    /// Requests carry an API key (auth `api-key`); the smoke test reads the value of one.
+    pub keyed: bool,
     /// A number of sandboxes is reserved.
     pub reserved_concurrency: bool,
     /// Sandboxes are held warm.
@@ -32,4 +34,6 @@ pub enum Reach {
     /// Releases of an endpoint that is there: it makes and deletes no role, bucket, function or API,
     /// and changes nothing of the account's.
     Releases,
+    /// What `plan`, `status` and `history` look at; nothing is changed.
+    Reads,
 }

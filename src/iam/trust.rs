@@ -13,6 +13,9 @@ pub enum Ci {
     Github {
         /// `ORG/REPO`.
         repository: String,
+        /// The organisation's or the person's number. With the repository's, tokens that have the
+        /// numbers in their subject are accepted too.
+        organization_id: Option<u64>,
         /// The repository's number, which stays when it is renamed or its name is taken over.
         repository_id: Option<u64>,
         /// Which of its jobs.
@@ -63,32 +66,31 @@ impl Explain for TrustError {
 /// # Errors
 /// A name has characters that it cannot have, wildcards among them.
 pub fn trust(partition: &str, account_id: &str, ci: &Ci) -> Result<Document, TrustError> {
-    let (issuer, audience, subject, reason) = match ci {
-        Ci::Github { repository, jobs, .. } => {
+    let (issuer, audience, subjects, reason) = match ci {
+        Ci::Github { repository, organization_id, repository_id, jobs } => {
             check_path("repository", repository, 2)?;
-            let (subject, reason) = match jobs {
+            let (of, reason) = match jobs {
                 Jobs::Environment(name) => {
                     check("environment", name)?;
-                    (
-                        format!("repo:{repository}:environment:{name}"),
-                        format!("jobs of {repository} in its environment {name}"),
-                    )
+                    let reason = format!("jobs of {repository} in its environment {name}");
+                    (format!("environment:{name}"), reason)
                 }
                 Jobs::Branch(name) => {
                     check("branch", name)?;
-                    (
-                        format!("repo:{repository}:ref:refs/heads/{name}"),
-                        format!("jobs of {repository} on its branch {name}"),
-                    )
+                    let reason = format!("jobs of {repository} on its branch {name}");
+                    (format!("ref:refs/heads/{name}"), reason)
                 }
             };
-            (GITHUB, "sts.amazonaws.com", subject, reason)
+            let numbered = numbered(repository, *organization_id, *repository_id);
+            let spellings = std::iter::once(repository.clone()).chain(numbered);
+            let subjects = spellings.map(|repository| format!("repo:{repository}:{of}")).collect();
+            (GITHUB, "sts.amazonaws.com", subjects, reason)
         }
         Ci::Gitlab { project, branch } => {
             check_path("project", project, usize::MAX)?;
             check("branch", branch)?;
             let subject = format!("project_path:{project}:ref_type:branch:ref:{branch}");
-            (GITLAB, "https://gitlab.com", subject, format!("jobs of {project} on {branch}"))
+            (GITLAB, "https://gitlab.com", vec![subject], format!("jobs of {project} on {branch}"))
         }
     };
     let provider = format!("arn:{partition}:iam::{account_id}:oidc-provider/{issuer}");
@@ -101,7 +103,7 @@ pub fn trust(partition: &str, account_id: &str, ci: &Ci) -> Result<Document, Tru
         .principals(PrincipalKind::Federated, [provider])
         .actions(["sts:AssumeRoleWithWebIdentity"])
         .when(equals, &format!("{issuer}:aud"), [audience])
-        .when(equals, &format!("{issuer}:sub"), [subject]);
+        .when(equals, &format!("{issuer}:sub"), subjects);
     let statement = match ci {
         Ci::Github { repository_id: Some(id), .. } => {
             statement.when(equals, &format!("{issuer}:repository_id"), [id.to_string()])
@@ -109,6 +111,18 @@ pub fn trust(partition: &str, account_id: &str, ci: &Ci) -> Result<Document, Tru
         _ => statement,
     };
     Ok(Document::new([statement]))
+}
+
+/// The repository as tokens name it that was made, renamed or moved since July 2026: each name with its
+/// number (GitHub docs, "OpenID Connect", immutable subject claims).
+fn numbered(
+    repository: &str,
+    organization_id: Option<u64>,
+    repository_id: Option<u64>,
+) -> Option<String> {
+    let (organization, name) = repository.split_once('/')?;
+    let (of, number) = (organization_id?, repository_id?);
+    Some(format!("{organization}@{of}/{name}@{number}"))
 }
 
 /// A path of names: `ORG/REPO`.

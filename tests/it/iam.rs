@@ -24,13 +24,14 @@ fn proofs(asked: &Deployer<'_>) -> Vec<Proof> {
 
 /// Every flag alone, none, and all, with a zip and with an image.
 fn shapes() -> Vec<Shape> {
-    let flags: [fn(&mut Shape); 8] = [
+    let flags: [fn(&mut Shape); 9] = [
         |_| {},
         |shape| shape.access_logs = true,
-        |shape| shape.log_retention = true,
         |shape| shape.tracing = true,
         |shape| shape.usage_plans = true,
         |shape| (shape.usage_plans, shape.api_keys) = (true, true),
+        |shape| shape.signed = true,
+        |shape| (shape.usage_plans, shape.api_keys, shape.keyed) = (true, true, true),
         |shape| shape.reserved_concurrency = true,
         |shape| shape.provisioned_concurrency = true,
     ];
@@ -44,7 +45,9 @@ fn shapes() -> Vec<Shape> {
         .collect();
     let mut all = Shape::default();
     flags.iter().for_each(|set| set(&mut all));
-    shapes.push(all);
+    // Who signs has no key.
+    shapes.push(Shape { keyed: false, ..all.clone() });
+    shapes.push(Shape { signed: false, ..all });
     // With an image or a boundary: the least and the most.
     let few = [shapes[0].clone(), shapes[shapes.len() - 1].clone()];
     let images = few.clone().map(|shape| Shape { image: true, ..shape });
@@ -56,7 +59,7 @@ fn shapes() -> Vec<Shape> {
 fn faults(shape: &Shape) -> Vec<String> {
     let names = names();
     let mut faults = Vec::new();
-    for reach in [Reach::Whole, Reach::Releases] {
+    for reach in [Reach::Whole, Reach::Releases, Reach::Reads] {
         for rest_api in [None, Some(REST_API)] {
             let proofs = proofs(&Deployer { names: &names, shape, reach, rest_api });
             assert_eq!(proofs.len(), 3);
@@ -90,10 +93,11 @@ fn all() -> Shape {
     Shape {
         image: false,
         access_logs: true,
-        log_retention: true,
         tracing: true,
         usage_plans: true,
         api_keys: true,
+        signed: false,
+        keyed: true,
         reserved_concurrency: true,
         provisioned_concurrency: true,
         boundary: Some(BOUNDARY.to_owned()),
@@ -103,15 +107,19 @@ fn all() -> Shape {
 /// Every document that is held to its file and to the linter.
 fn documents() -> Vec<(&'static str, Document)> {
     let names = names();
-    let least = Shape::default();
-    let (zip, image) = (all(), Shape { image: true, ..all() });
+    let least = Shape { signed: true, ..Shape::default() };
+    let (zip, image) = (all(), Shape { image: true, signed: true, keyed: false, ..all() });
     let of = |shape, reach, rest_api| deployer(&Deployer { names: &names, shape, reach, rest_api });
     let routes = Routes { live: true, versions: vec!["v3".to_owned()] };
     let github = Ci::Github {
         repository: "acme/models".to_owned(),
+        organization_id: None,
         repository_id: Some(1_296_269),
         jobs: Jobs::Environment("production".to_owned()),
     };
+    let Ci::Github { repository, repository_id, jobs, .. } = github.clone() else { panic!() };
+    let organization_id = Some(583_231);
+    let numbered = Ci::Github { repository, organization_id, repository_id, jobs };
     let gitlab = Ci::Gitlab { project: "acme/ml/models".to_owned(), branch: "main".to_owned() };
     vec![
         ("execution", execution(&names, false)),
@@ -121,9 +129,11 @@ fn documents() -> Vec<(&'static str, Document)> {
         ("deployer-zip", of(&zip, Reach::Whole, None)),
         ("deployer-image", of(&image, Reach::Whole, None)),
         ("deployer-releases", of(&zip, Reach::Releases, Some(REST_API))),
+        ("deployer-reads", of(&image, Reach::Reads, None)),
         ("invoker", invoker(&names, Some(REST_API), &routes)),
         ("invoker-any-id", invoker(&names, None, &routes)),
         ("trust-github", trust("aws", "111122223333", &github).unwrap()),
+        ("trust-github-numbered", trust("aws", "111122223333", &numbered).unwrap()),
         ("trust-gitlab", trust("aws", "111122223333", &gitlab).unwrap()),
     ]
 }
@@ -189,6 +199,7 @@ fn nothing_is_allowed_on_everything_that_could_be_named() {
 fn a_trust_document_never_names_more_than_one() {
     let github = |repository: &str, jobs| Ci::Github {
         repository: repository.to_owned(),
+        organization_id: None,
         repository_id: None,
         jobs,
     };
@@ -211,6 +222,23 @@ fn a_trust_document_never_names_more_than_one() {
     let document = trust("aws-cn", "111122223333", &github("acme/models", main())).unwrap();
     let text = document.render_compact();
     assert!(text.contains("repo:acme/models:ref:refs/heads/main"), "{text}");
+    // Both spellings of one repository, each exact.
+    let jobs = Jobs::Environment("prod".to_owned());
+    let (organization_id, repository_id) = (Some(123_456), Some(456_789));
+    let ci = Ci::Github {
+        repository: "octocat/my-repo".to_owned(),
+        organization_id,
+        repository_id,
+        jobs,
+    };
+    let document = serde_json::to_value(trust("aws", "111122223333", &ci).unwrap()).unwrap();
+    let equals = &document["Statement"][0]["Condition"]["StringEquals"];
+    let subjects = [
+        "repo:octocat/my-repo:environment:prod",
+        "repo:octocat@123456/my-repo@456789:environment:prod",
+    ];
+    assert_eq!(equals["token.actions.githubusercontent.com:sub"], serde_json::json!(subjects));
+    assert_eq!(equals["token.actions.githubusercontent.com:repository_id"], "456789");
     assert!(text.contains("arn:aws-cn:iam::111122223333:oidc-provider/token.actions"), "{text}");
 }
 
@@ -319,7 +347,11 @@ fn what_is_not_the_endpoints_is_denied() {
             .with("iam:PolicyARN", ["arn:aws:iam::aws:policy/AdministratorAccess"])
             .with("iam:PermissionsBoundary", [BOUNDARY]),
         request("s3:GetObject", "arn:aws:s3:::gwtf-111122223333-eu-west-1/other/lock.json"),
-        request("s3:DeleteBucket", "arn:aws:s3:::gwtf-111122223333-eu-west-1"),
+        request("s3:DeleteBucket", "arn:aws:s3:::gwtf-111122223333-eu-central-1"),
+        request(
+            "execute-api:Invoke",
+            "arn:aws:execute-api:eu-west-1:111122223333:a1b2c3d4e5/prod/POST/predict",
+        ),
         request("logs:DeleteLogGroup", "arn:aws:logs:eu-west-1:111122223333:log-group:/gwtf/iris"),
     ];
     for request in denied {
@@ -348,10 +380,11 @@ fn stdout(output: &Output) -> String {
 #[test]
 fn the_program_prints_documents_that_follow_their_schema() {
     let folder = tempfile::tempdir().unwrap();
-    let cases: [&[&str]; 6] = [
+    let cases: [&[&str]; 7] = [
         &["execution"],
         &["deployer"],
         &["deployer", "--without-bootstrap", "--rest-api", REST_API, "--boundary", BOUNDARY],
+        &["deployer", "--read-only", "--rest-api", REST_API],
         &["deployer", "--trust", "github", "--repository", "acme/models", "--branch", "main"],
         &["invoker", "--version", "v3", "--pinned-only"],
         &["invoker", "--rest-api", REST_API],
@@ -425,7 +458,8 @@ fn verify_proves_and_refutes() {
 fn what_cannot_be_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     fs_err::write(folder.path().join("broken.json"), "{\"Statement\": 1}").unwrap();
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
+        &["deployer", "--read-only", "--without-bootstrap"],
         &["deployer", "--rest-api", "*"],
         &["deployer", "--boundary", "arn:aws:iam::111122223333:role/x"],
         &["deployer", "--trust", "github", "--repository", "acme/*", "--branch", "main"],
@@ -443,10 +477,13 @@ fn what_cannot_be_is_refused() {
     }
     let output = gwtf(folder.path())
         .args(["iam", "execution", "--region", "eu-west-1"])
+        .envs([("AWS_EC2_METADATA_DISABLED", "true"), ("AWS_CONFIG_FILE", "/dev/null")])
+        .env("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
         .env_remove("AWS_ACCOUNT_ID")
+        .env_remove("AWS_ACCESS_KEY_ID")
         .output()
         .unwrap();
     let text = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{text}");
-    assert!(text.contains("account: none is named"), "{text}");
+    assert_eq!(output.status.code(), Some(3), "{text}");
+    assert!(text.contains("account: none is named") && text.contains("--account ID"), "{text}");
 }

@@ -20,6 +20,7 @@ mod gateway;
 mod host;
 /// IAM documents: sufficient, minimal, as agreed, and what `iam` prints.
 mod iam;
+mod iam_wire;
 /// OCI images: layouts read by skopeo, umoci and podman, pushes to a real registry.
 mod image;
 /// `gwtf init`: gwtf.toml, sample requests, the workflow.

@@ -24,4 +24,5 @@ pub(super) use ledger::{history, status};
 pub(super) use pointer::{promote, rollback};
 pub(super) use preflight::{Examined, examine};
 pub(super) use remove::{destroy, prune};
+pub(super) use session::Session;
 pub(super) use smoke::SmokeArgs;

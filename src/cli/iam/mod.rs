@@ -3,6 +3,7 @@
 
 mod verify;
 
+use super::cloud::Session;
 use super::{Context, cannot_print};
 use crate::config::{PackageForm, Settings, Target};
 use crate::error::{Exit, Failure};
@@ -12,12 +13,13 @@ use crate::iam::{
 };
 use crate::plan::Names;
 use crate::release::Version;
+use crate::spec::Auth;
 
 /// Print or prove the least-privilege IAM documents
 ///
 /// They depend on gwtf.toml: an endpoint without usage plans needs no rights to make any. The text form
 /// has the reason for each statement as a `#` line above it; without those lines it is the JSON document
-/// that IAM takes. Nothing is created and nobody is called.
+/// that IAM takes. Nothing is created; AWS is asked for nothing but the account, if none is named.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(subcommand)]
@@ -97,7 +99,11 @@ struct ExtentArgs {
     /// account's role for logs. For a CI job that releases versions of an endpoint that is there
     #[arg(long)]
     without_bootstrap: bool,
+    /// Only what `plan`, `status` and `history` look at. For a CI job that plans
+    #[arg(long, conflicts_with = "without_bootstrap")]
+    read_only: bool,
     /// ARN of the permissions boundary that gwtf's roles must have
+    /// [default: `permissions_boundary` under [function] in gwtf.toml]
     #[arg(long, value_name = "ARN")]
     boundary: Option<String>,
 }
@@ -114,6 +120,10 @@ struct TrustArgs {
     /// GitHub: the repository's number, which no other repository ever gets
     #[arg(long, value_name = "N", requires = "trust")]
     repository_id: Option<u64>,
+    /// GitHub: the organisation's number; tokens of repositories made, renamed or moved since July 2026
+    /// have it and the repository's in their subject
+    #[arg(long, value_name = "N", requires = "repository_id")]
+    organization_id: Option<u64>,
     /// GitHub: the environment that jobs run in
     #[arg(long, value_name = "NAME", requires = "trust", conflicts_with = "branch")]
     environment: Option<String>,
@@ -139,7 +149,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     match &args.which {
         Which::Execution(args) => {
             let names = args.place.names(&settings, context)?;
-            let policy = execution(&names, shape(&settings, None).tracing);
+            let policy = execution(&names, tracing(&settings));
             let trust = Some(execution_trust());
             let name = "execution";
             print(context, &Printed { name, names: &names, policy, trust, boundary: None })
@@ -201,33 +211,41 @@ impl PlaceArgs {
         let named = self.account.as_deref().or_else(|| context.environment.get("AWS_ACCOUNT_ID"));
         let account = match named {
             Some(account) => account.to_owned(),
-            None => account_of_credentials()?,
+            None => account_of_credentials(settings, context)?,
         };
-        Ok(Names::new(&name, &settings.stage, region, &account, None)?)
+        let bucket = settings.file.endpoint.bucket.as_deref();
+        Ok(Names::new(&name, &settings.stage, region, &account, bucket)?)
     }
 }
 
-/// The account that the credentials belong to. To be asked of STS (`Query::GetCallerIdentity`) when the
-/// port to AWS is merged.
-fn account_of_credentials() -> Result<String, Failure> {
-    Err(Failure::new(Exit::Refused, "account: none is named")
-        .with_hint("pass --account ID, or set AWS_ACCOUNT_ID"))
+/// The account that the credentials belong to, which STS says.
+fn account_of_credentials(settings: &Settings, context: &Context) -> Result<String, Failure> {
+    let session = Session::open(settings, context, None).map_err(|failure| {
+        let message = format!("account: none is named, and AWS did not say: {}", failure.message);
+        Failure { message, ..failure }.with_hint("pass --account ID, or set AWS_ACCOUNT_ID")
+    })?;
+    Ok(session.names.account_id)
 }
 
 impl ExtentArgs {
     fn shape(&self, settings: &Settings) -> Result<Shape, Failure> {
-        let boundary = self.boundary.as_deref();
+        let written = settings.file.function.permissions_boundary.as_deref();
+        let boundary = self.boundary.as_deref().or(written);
         if let Some(arn) = boundary.filter(|arn| !is_policy_arn(arn)) {
-            let text = format!("--boundary `{arn}`: it is not the ARN of a managed policy");
+            let text = format!("boundary `{arn}`: it is not the ARN of a managed policy");
             return Err(Failure::new(Exit::Refused, text)
                 .with_hint("write arn:aws:iam::ACCOUNT:policy/NAME"));
         }
         rest_api(self.rest_api.as_deref())?;
-        Ok(shape(settings, boundary))
+        shape(settings, boundary)
     }
 
     fn deployer<'a>(&'a self, names: &'a Names, shape: &'a Shape) -> Deployer<'a> {
-        let reach = if self.without_bootstrap { Reach::Releases } else { Reach::Whole };
+        let reach = match self {
+            Self { read_only: true, .. } => Reach::Reads,
+            Self { without_bootstrap: true, .. } => Reach::Releases,
+            _ => Reach::Whole,
+        };
         Deployer { names, shape, reach, rest_api: self.rest_api.as_deref() }
     }
 }
@@ -255,19 +273,24 @@ fn rest_api(id: Option<&str>) -> Result<Option<&str>, Failure> {
 }
 
 /// What gwtf.toml asks for.
-fn shape(settings: &Settings, boundary: Option<&str>) -> Shape {
-    let file = &settings.file;
-    Shape {
+fn shape(settings: &Settings, boundary: Option<&str>) -> Result<Shape, Failure> {
+    let (file, auth) = (&settings.file, settings.cloud_auth()?);
+    Ok(Shape {
         image: file.function.package == Some(PackageForm::Image),
         access_logs: settings.access_logs,
-        log_retention: file.observe.log_retention_days.is_some(),
-        tracing: file.observe.tracing.unwrap_or(false),
+        tracing: tracing(settings),
         usage_plans: !settings.usage_plans.is_empty(),
         api_keys: !settings.key_plans.is_empty(),
+        signed: auth == Auth::Iam,
+        keyed: auth == Auth::ApiKey,
         reserved_concurrency: settings.function.reserved_concurrency.is_some(),
         provisioned_concurrency: file.function.provisioned_concurrency.is_some_and(|n| n > 0),
         boundary: boundary.map(str::to_owned),
-    }
+    })
+}
+
+fn tracing(settings: &Settings) -> bool {
+    settings.file.observe.tracing.unwrap_or(false)
 }
 
 impl TrustArgs {
@@ -283,6 +306,7 @@ impl TrustArgs {
         let ci = match system {
             System::Github => Ci::Github {
                 repository: self.repository.clone().ok_or_else(|| missing("--repository"))?,
+                organization_id: self.organization_id,
                 repository_id: self.repository_id,
                 jobs: match (&self.environment, &self.branch) {
                     (Some(name), _) => Jobs::Environment(name.clone()),

@@ -14,6 +14,8 @@ const POST: &str = "apigateway:POST";
 const PUT: &str = "apigateway:PUT";
 const PATCH: &str = "apigateway:PATCH";
 const DELETE: &str = "apigateway:DELETE";
+/// The route that a release is asked through.
+const SMOKE_PATH: &str = "/predict";
 
 impl Authorised<'_> {
     fn path(&self, verb: &str, path: &str) -> Need {
@@ -87,6 +89,12 @@ impl Authorised<'_> {
             }
             _ => self.usage_change(change),
         }
+    }
+
+    /// A signed request for a prediction of the live version; `execute-api` knows no tags.
+    pub(crate) fn smoke_test(&self, rest_api: &str) -> Need {
+        let arn = self.names.execute_arn(rest_api, "POST", SMOKE_PATH);
+        Need::new("execute-api:Invoke", arn).unknown(rest_api)
     }
 
     fn rest_api(&self, verb: &str, rest_api: &str, below: &str) -> Need {

@@ -17,7 +17,11 @@ impl Authorised<'_> {
     pub(super) fn role_query(&self, query: &Query) -> Vec<Need> {
         match query {
             // The reply has the role's tags too; `iam:ListRoleTags` is another operation's.
-            Query::GetRole { role } => vec![self.role("iam:GetRole", role)],
+            // IAM cannot know the path of a role that is not there yet: *uncertain*, so both.
+            Query::GetRole { role } => vec![
+                self.role("iam:GetRole", role),
+                Need::new("iam:GetRole", self.arns().role_without_path(role)),
+            ],
             Query::GetRolePolicy { role, .. } => vec![self.role("iam:GetRolePolicy", role)],
             Query::ListAttachedRolePolicies { role } => {
                 vec![self.role("iam:ListAttachedRolePolicies", role)]

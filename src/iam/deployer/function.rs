@@ -4,10 +4,10 @@ use super::{Deployer, EQUALS, Statement};
 
 impl Deployer<'_> {
     pub(super) fn function(&self) -> Vec<Statement> {
-        let (whole, shape) = (self.is_whole(), self.shape);
+        let (whole, writes, shape) = (self.is_whole(), self.writes(), self.shape);
         let function = self.names.function_arn();
         let qualified = self.arns().qualified("*");
-        let reserved = shape.reserved_concurrency;
+        let reserved = shape.reserved_concurrency && writes;
         let own = Statement::allow("Function", "the function's code, settings and versions")
             .actions(Self::chosen(&[
                 ("lambda:CreateFunction", whole),
@@ -18,25 +18,25 @@ impl Deployer<'_> {
                 ("lambda:ListVersionsByFunction", true),
                 ("lambda:ListProvisionedConcurrencyConfigs", true),
                 ("lambda:GetPolicy", true),
-                ("lambda:UpdateFunctionCode", true),
-                ("lambda:UpdateFunctionConfiguration", true),
-                ("lambda:PublishVersion", true),
-                ("lambda:CreateAlias", true),
-                ("lambda:UpdateAlias", true),
-                ("lambda:DeleteAlias", true),
-                ("lambda:DeleteFunction", true),
+                ("lambda:UpdateFunctionCode", writes),
+                ("lambda:UpdateFunctionConfiguration", writes),
+                ("lambda:PublishVersion", writes),
+                ("lambda:CreateAlias", writes),
+                ("lambda:UpdateAlias", writes),
+                ("lambda:DeleteAlias", writes),
+                ("lambda:DeleteFunction", writes),
                 ("lambda:PutFunctionConcurrency", reserved),
                 ("lambda:DeleteFunctionConcurrency", reserved),
             ]))
             .resources([function.clone()]);
-        let provisioned = shape.provisioned_concurrency;
+        let provisioned = shape.provisioned_concurrency && writes;
         let versions = Statement::allow(
             "FunctionVersions",
             "one of its versions or aliases: who may invoke it, what is held warm, and prune",
         )
         .actions(Self::chosen(&[
             ("lambda:GetPolicy", true),
-            ("lambda:DeleteFunction", true),
+            ("lambda:DeleteFunction", writes),
             ("lambda:PutProvisionedConcurrencyConfig", provisioned),
             ("lambda:DeleteProvisionedConcurrencyConfig", provisioned),
         ]))
@@ -53,9 +53,10 @@ impl Deployer<'_> {
             .actions(Self::chosen(&[
                 ("lambda:GetAccountSettings", true),
                 ("logs:DescribeLogGroups", true),
-                ("ecr:GetAuthorizationToken", shape.image),
+                ("ecr:GetAuthorizationToken", shape.image && writes),
             ]))
             .resources(["*"]);
-        vec![own, versions, permissions, lists]
+        let permissions = writes.then_some(permissions);
+        [own, versions].into_iter().chain(permissions).chain([lists]).collect()
     }
 }

@@ -28,20 +28,19 @@ impl Deployer<'_> {
             .actions(Self::chosen(&[(PUT, true), (DELETE, self.is_whole())]))
             .resources([own("")]);
         let (deployments, stages) = (own("/deployments"), own("/stages"));
-        statements.push(self.of_api(definition));
-        if self.is_whole() {
-            let ledger = Statement::allow("ApiLedger", "the ledger: deployments, and the stage")
-                .actions([GET, POST])
-                .resources([deployments, stages]);
+        let ledger = Statement::allow("ApiLedger", "the ledger: deployments, and the stage")
+            .actions(Self::chosen(&[(GET, true), (POST, self.is_whole())]))
+            .resources([deployments.clone(), stages]);
+        if !self.writes() {
             statements.push(self.of_api(ledger));
-        } else {
-            let read = Statement::allow("ApiLedger", "the ledger: deployments, and the stage")
-                .actions([GET])
-                .resources([deployments.clone(), stages]);
+            return statements;
+        }
+        statements.extend([self.of_api(definition), self.of_api(ledger)]);
+        if !self.is_whole() {
             let add = Statement::allow("ApiSnapshot", "each version is a deployment of its own")
                 .actions([POST])
                 .resources([deployments]);
-            statements.extend([self.of_api(read), self.of_api(add)]);
+            statements.push(self.of_api(add));
         }
         let stage = own(&format!("/stages/{}", self.names.stage));
         let release = Statement::allow("ApiRelease", "deploy, promote and rollback: one call each")
@@ -76,8 +75,8 @@ impl Deployer<'_> {
     fn collections(&self) -> Vec<&'static str> {
         Self::chosen(&[
             ("/restapis", self.creates_api()),
-            ("/usageplans", self.shape.usage_plans),
-            ("/apikeys", self.shape.api_keys),
+            ("/usageplans", self.shape.usage_plans && self.writes()),
+            ("/apikeys", self.shape.api_keys && self.writes()),
         ])
     }
 
@@ -120,16 +119,39 @@ impl Deployer<'_> {
         let plans = Statement::allow("UsagePlans", "the limits of the endpoint's usage plans")
             .actions([PATCH, DELETE])
             .resources([control("/usageplans/*")]);
-        let keys = Statement::allow("UsagePlanKeys", "which keys a usage plan has")
-            .actions(Self::chosen(&[(GET, true), (POST, self.shape.api_keys)]))
+        let members = Statement::allow("UsagePlanKeys", "which keys a usage plan has")
+            .actions(Self::chosen(&[(GET, true), (POST, self.shape.api_keys && self.writes())]))
             .resources([control("/usageplans/*/keys")]);
-        let mut statements = vec![self.if_own(plans), self.if_own(keys)];
+        if !self.writes() {
+            return vec![self.if_own(members)];
+        }
+        let mut statements = vec![self.if_own(plans), self.if_own(members)];
         if self.shape.api_keys {
-            let keys = Statement::allow("ApiKeys", "keys that gwtf.toml has no more")
-                .actions([DELETE])
+            let reason = match self.shape.keyed {
+                true => "keys that gwtf.toml has no more; the value of one for the smoke test",
+                false => "keys that gwtf.toml has no more",
+            };
+            let keys = Statement::allow("ApiKeys", reason)
+                .actions(Self::chosen(&[(DELETE, true), (GET, self.shape.keyed)]))
                 .resources([control("/apikeys/*")]);
             statements.push(self.if_own(keys));
         }
         statements
+    }
+
+    /// Asked after each release, where requests have to be signed.
+    pub(super) fn smoke_test(&self) -> Option<Statement> {
+        let vague = match self.rest_api {
+            Some(_) => "",
+            None => "; name the API with --rest-api once it is there, this right knows no tags",
+        };
+        let route = self.names.execute_arn(self.rest_api_id(), "POST", "/predict");
+        let statement = Statement::allow(
+            "SmokeTest",
+            format!("whether a release answers, asked once it is made{vague}"),
+        )
+        .actions(["execute-api:Invoke"])
+        .resources([route]);
+        (self.shape.signed && self.writes()).then_some(statement)
     }
 }

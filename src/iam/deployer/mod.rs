@@ -31,6 +31,7 @@ pub struct Deployer<'a> {
 pub fn deployer(deployer: &Deployer<'_>) -> Document {
     let mut statements = deployer.gateway();
     statements.extend(deployer.usage());
+    statements.extend(deployer.smoke_test());
     statements.extend(deployer.function());
     statements.extend(deployer.roles());
     statements.extend(deployer.storage());
@@ -54,6 +55,11 @@ impl Deployer<'_> {
 
     fn is_whole(&self) -> bool {
         self.reach == Reach::Whole
+    }
+
+    /// Whether anything is changed.
+    fn writes(&self) -> bool {
+        self.reach != Reach::Reads
     }
 
     /// The REST API's id, or what stands for one.

@@ -1,26 +1,29 @@
 //! Roles: the function's, and the account's for logs; and what keeps a deployer from more.
 
-use super::{ARN_EQUALS, Deployer, EQUALS, Statement};
+use super::{ARN_EQUALS, Deployer, EQUALS, Reach, Statement};
 
 impl Deployer<'_> {
     pub(super) fn roles(&self) -> Vec<Statement> {
         let execution = self.arns().role(&self.names.execution_role());
         let account = self.arns().role(&self.names.account_role());
         let logs = self.shape.access_logs;
-        let mut statements = vec![
+        // A role that is not there yet has no path.
+        let bare = |role: &str| self.arns().role_without_path(role);
+        let pass = || {
             Statement::allow("PassRole", "the function runs as its role; no other service gets it")
                 .actions(["iam:PassRole"])
                 .resources([execution.clone()])
-                .when(EQUALS, "iam:PassedToService", ["lambda.amazonaws.com"]),
-            Statement::allow("RoleRead", "whether the role is as it shall be")
-                .actions(["iam:GetRole", "iam:GetRolePolicy"])
-                .resources([execution.clone()]),
-        ];
-        if self.is_whole() || !logs {
+                .when(EQUALS, "iam:PassedToService", ["lambda.amazonaws.com"])
+        };
+        let read = Statement::allow("RoleRead", "whether the role is as it shall be")
+            .actions(["iam:GetRole", "iam:GetRolePolicy"])
+            .resources([execution.clone(), bare(&self.names.execution_role())]);
+        let mut statements: Vec<_> = self.writes().then(pass).into_iter().chain([read]).collect();
+        if self.reach != Reach::Releases || !logs {
             statements.push(
                 Statement::allow("AccountRoleRead", "asked for while the account has no log role")
                     .actions(["iam:GetRole"])
-                    .resources([account.clone()]),
+                    .resources([account.clone(), bare(&self.names.account_role())]),
             );
         }
         if !self.is_whole() {

@@ -13,7 +13,8 @@ impl Deployer<'_> {
     }
 
     fn bucket(&self) -> Vec<Statement> {
-        let (whole, names, arns) = (self.is_whole(), self.names, self.arns());
+        let (whole, writes) = (self.is_whole(), self.writes());
+        let (names, arns) = (self.names, self.arns());
         let reason = "the bucket of locks and large artefacts; who may not list is told 403 of a lock \
                       that is not there";
         let bucket = Statement::allow("Bucket", reason)
@@ -22,12 +23,17 @@ impl Deployer<'_> {
                 ("s3:GetBucketTagging", true),
                 ("s3:CreateBucket", whole),
                 ("s3:PutBucketTagging", whole),
+                ("s3:DeleteBucket", whole),
             ]))
             .resources([arns.bucket(&names.bucket)]);
         let lock = Statement::allow("Lock", "one deploy at a time")
-            .actions(["s3:GetObject", "s3:PutObject", "s3:DeleteObject"])
+            .actions(Self::chosen(&[
+                ("s3:GetObject", true),
+                ("s3:PutObject", writes),
+                ("s3:DeleteObject", writes),
+            ]))
             .resources([arns.object(&names.bucket, &names.lock_key())]);
-        let artefacts = (!self.shape.image).then(|| {
+        let artefacts = (writes && !self.shape.image).then(|| {
             Statement::allow("Artefacts", "zips that are too large to be sent to Lambda directly")
                 .actions(Self::chosen(&[
                     ("s3:GetObject", true),
@@ -55,7 +61,7 @@ impl Deployer<'_> {
         let actions = Self::chosen(&[
             ("logs:CreateLogGroup", whole),
             ("logs:DeleteLogGroup", whole),
-            ("logs:PutRetentionPolicy", self.shape.log_retention),
+            ("logs:PutRetentionPolicy", self.writes()),
         ]);
         let both = groups.iter().flat_map(|group| [group.clone(), format!("{group}:*")]);
         let reason = "the endpoint's log groups, with the retention asked for; AWS names a group with \
@@ -65,7 +71,7 @@ impl Deployer<'_> {
     }
 
     fn repository(&self) -> Statement {
-        let whole = self.is_whole();
+        let (whole, writes) = (self.is_whole(), self.writes());
         Statement::allow("Repository", "the endpoint's images, and that its function may pull them")
             .actions(Self::chosen(&[
                 ("ecr:CreateRepository", whole),
@@ -73,13 +79,13 @@ impl Deployer<'_> {
                 ("ecr:DeleteRepository", whole),
                 ("ecr:DescribeRepositories", true),
                 ("ecr:GetRepositoryPolicy", true),
-                ("ecr:SetRepositoryPolicy", true),
-                ("ecr:BatchCheckLayerAvailability", true),
-                ("ecr:InitiateLayerUpload", true),
-                ("ecr:UploadLayerPart", true),
-                ("ecr:CompleteLayerUpload", true),
-                ("ecr:PutImage", true),
-                ("ecr:BatchGetImage", true),
+                ("ecr:SetRepositoryPolicy", writes),
+                ("ecr:BatchCheckLayerAvailability", writes),
+                ("ecr:InitiateLayerUpload", writes),
+                ("ecr:UploadLayerPart", writes),
+                ("ecr:CompleteLayerUpload", writes),
+                ("ecr:PutImage", writes),
+                ("ecr:BatchGetImage", writes),
             ]))
             .resources([self.arns().repository(&self.names.repository())])
     }
