@@ -357,9 +357,12 @@ pub enum Given {
     Id(String),
 }
 
+/// What a placeholder begins with.
+pub const PLACEHOLDER_START: &str = "${gwtf:";
+
 /// How a key stands in a request until its value is known.
 pub fn placeholder(key: &str) -> String {
-    format!("${{gwtf:{key}}}")
+    format!("{PLACEHOLDER_START}{key}}}")
 }
 
 /// A request still names something that no action has given.
@@ -457,7 +460,7 @@ fn fill(value: &mut serde_json::Value, given: &BTreeMap<String, String>) -> Resu
 }
 
 fn fill_text(text: &mut String, given: &BTreeMap<String, String>) -> Result<(), String> {
-    const START: &str = "${gwtf:";
+    const START: &str = PLACEHOLDER_START;
     if !text.contains(START) {
         return Ok(());
     }

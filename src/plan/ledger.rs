@@ -1,5 +1,6 @@
 //! The ledger of an endpoint on AWS, read out of what was observed.
 
+use super::change::PLACEHOLDER_START;
 use super::names::Names;
 use super::observed::{Alias, Deployment, Observed, Stage};
 use super::record::{Move, Moves, Record};
@@ -39,8 +40,12 @@ pub struct Ledger {
 impl Ledger {
     /// The ledger in what was observed.
     pub fn of(observed: &Observed, names: &Names) -> Self {
+        // A description is written into later requests; what looks like one of their placeholders was
+        // not written by gwtf.
+        let is_plain = |description: &str| !description.contains(PLACEHOLDER_START);
         let entry = |deployment: &Deployment| {
-            let record = Record::parse(&deployment.description)?;
+            let text = Some(&deployment.description).filter(|text| is_plain(text))?;
+            let record = Record::parse(text)?;
             Some(Entry { deployment: deployment.id.clone(), record })
         };
         let mut entries: Vec<Entry> = observed.deployments.iter().filter_map(entry).collect();
@@ -48,7 +53,8 @@ impl Ledger {
         // deploy whose lock was broken may have gone on.
         entries.sort_by_key(|entry| (entry.record.number, entry.record.at));
         let stage = observed.stages.iter().find(|stage| stage.name == names.stage).cloned();
-        let moves = stage.as_ref().map(|stage| Moves::parse(&stage.description));
+        let described = stage.as_ref().filter(|stage| is_plain(&stage.description));
+        let moves = described.map(|stage| Moves::parse(&stage.description));
         let kept = kept(&entries, observed, names);
         Self { entries, stage, moves: moves.unwrap_or_default(), kept }
     }

@@ -149,17 +149,17 @@ impl Names {
 
     /// Prefix of the endpoint's objects in the bucket.
     pub fn object_prefix(&self) -> String {
-        format!("{}/", self.endpoint)
+        format!("gwtf/{}/", self.endpoint)
     }
 
     /// Key of the lock object.
     pub fn lock_key(&self) -> String {
-        format!("{}/lock.json", self.endpoint)
+        format!("gwtf/{}/lock.json", self.endpoint)
     }
 
     /// Key of an artefact that is too large to be sent directly; `digest` in hexadecimal.
     pub fn artefact_key(&self, digest: &str) -> String {
-        format!("{}/artefacts/{digest}.zip", self.endpoint)
+        format!("gwtf/{}/artefacts/{digest}.zip", self.endpoint)
     }
 
     /// The repository of images.

@@ -43,6 +43,7 @@ pub fn prune(wanted: &Wanted, observed: &Observed, keep: usize) -> Result<Plan, 
     planner.check_owners()?;
     let stage = if gone.is_empty() { None } else { planner.release()? };
     planner.remove_functions(&aliases, stage);
+    planner.remove_artefacts(stage);
     planner.remove_deployments(stage);
     planner.hold_lock();
     Ok(planner.plan)
@@ -112,6 +113,27 @@ impl Planner<'_> {
             let reason = "no alias points to it";
             let after = before.iter().copied().chain(stage);
             self.act(Verb::Delete, ("function version", &object), reason, change, after);
+        }
+    }
+
+    /// Zips that went through the bucket and that no kept version was made of.
+    fn remove_artefacts(&mut self, stage: Option<usize>) {
+        let names = &self.wanted.names;
+        let kept: BTreeSet<String> = self
+            .ledger
+            .kept
+            .iter()
+            .map(|kept| names.artefact_key(&kept.record.artefact_sha256.to_string()))
+            .collect();
+        let is_artefact = |key: &&String| **key != names.lock_key() && !kept.contains(*key);
+        for key in self.observed.objects.iter().filter(is_artefact) {
+            let change = Change::DeleteObject {
+                bucket: names.bucket.clone(),
+                owner: names.account_id.clone(),
+                key: key.clone(),
+            };
+            let reason = "no kept version is made of it";
+            self.act(Verb::Delete, ("object", key), reason, change, stage);
         }
     }
 

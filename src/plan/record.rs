@@ -165,13 +165,16 @@ pub struct Move {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moves {
     schema: String,
+    /// The lock that ended last: it is remembered when the move that ended it is forgotten.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    ended_lock: Option<String>,
     /// Newest first.
     pub moves: Vec<Move>,
 }
 
 impl Default for Moves {
     fn default() -> Self {
-        Self { schema: MOVES_SCHEMA.to_owned(), moves: Vec::new() }
+        Self { schema: MOVES_SCHEMA.to_owned(), ended_lock: None, moves: Vec::new() }
     }
 }
 
@@ -189,6 +192,9 @@ impl Moves {
     pub fn with(&self, newest: Move) -> String {
         let mut next = self.clone();
         let by = short_name(&newest.by);
+        if newest.lock.is_some() {
+            next.ended_lock.clone_from(&newest.lock);
+        }
         next.moves.insert(0, Move { by, ..newest });
         loop {
             let text = serde_json::to_string(&next).expect("moves have text keys");
@@ -203,6 +209,9 @@ impl Moves {
     #[must_use]
     pub fn holding_lock(mut self) -> String {
         if let Some(newest) = self.moves.first_mut() {
+            if self.ended_lock == newest.lock {
+                self.ended_lock = None;
+            }
             newest.lock = None;
         }
         serde_json::to_string(&self).expect("moves have text keys")
@@ -210,7 +219,8 @@ impl Moves {
 
     /// Whether a lock ended with one of these moves.
     pub fn ended_lock(&self, id: &str) -> bool {
-        self.moves.iter().any(|one| one.lock.as_deref() == Some(id))
+        self.ended_lock.as_deref() == Some(id)
+            || self.moves.iter().any(|one| one.lock.as_deref() == Some(id))
     }
 }
 

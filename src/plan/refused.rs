@@ -23,6 +23,10 @@ pub enum Refused {
     CanaryRunning { version: Version, canary: Version },
     #[error("version `{version}` is the canary")]
     IsCanary { version: Version },
+    #[error(
+        "version `{version}` is live: its new settings would reach all requests, not {percent} %"
+    )]
+    IsLive { version: Version, percent: u8 },
     #[error("version `{version}`: there is no live version that a canary could stand beside")]
     CanaryNeedsLive { version: Version },
     #[error("nothing is released")]
@@ -73,6 +77,9 @@ impl Explain for Refused {
                 "end it first with `gwtf promote` or `gwtf rollback`".to_owned()
             }
             Self::IsCanary { .. } => "`gwtf promote` makes it live".to_owned(),
+            Self::IsLive { .. } => {
+                "deploy it without --canary, or the same model under a new tag".to_owned()
+            }
             Self::CanaryNeedsLive { .. } => "deploy it without --canary".to_owned(),
             Self::NothingReleased => {
                 "`gwtf deploy MODEL --version v1` makes the first release".to_owned()

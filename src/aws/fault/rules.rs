@@ -42,6 +42,26 @@ const RULES: &[Rule] = &[
     // A role is known to other services seconds after IAM made it.
     rule(&["InvalidParameterValue*"], "cannot be assumed by lambda", Failed::NotReady, Retry::Safe),
     rule(
+        &["InvalidParameterValue*"],
+        "does not have permissions to call puttracesegments",
+        Failed::NotReady,
+        Retry::Safe,
+    ),
+    // While the weights of an alias that has just been moved settle (hashicorp/terraform#24957).
+    rule(&["InvalidParameterValue*"], "alias with weights", Failed::NotReady, Retry::Safe),
+    rule(
+        &["BadRequest*"],
+        "could not successfully write to cloudwatch logs",
+        Failed::NotReady,
+        Retry::Safe,
+    ),
+    rule(
+        &["ConflictException"],
+        "another deployment is in progress",
+        Failed::NotReady,
+        Retry::Safe,
+    ),
+    rule(
         &["BadRequest*"],
         "role arn does not have required permissions",
         Failed::NotReady,

@@ -103,7 +103,7 @@ struct ExtentArgs {
     #[arg(long, conflicts_with = "without_bootstrap")]
     read_only: bool,
     /// ARN of the permissions boundary that gwtf's roles must have
-    /// [default: `permissions_boundary` under [function] in gwtf.toml]
+    /// [default: `permissions_boundary` in gwtf.toml]
     #[arg(long, value_name = "ARN")]
     boundary: Option<String>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::operator::Operator;
 
-/// A policy document. Parsed with [`super::parse`], rendered by its `Serialize`.
+/// A policy document. Parsed with [`super::parse()`], rendered by its `Serialize`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Document {
     /// The policy language's version; decides whether `${...}` is a variable.

@@ -28,7 +28,7 @@ mod usage;
 pub(super) use usage::delete_usage_plan;
 
 use super::action::{Action, Difference, Object, Plan, Verb, Wait};
-use super::change::{Change, placeholder};
+use super::change::{Change, PLACEHOLDER_START, placeholder};
 use super::ledger::Ledger;
 use super::names::SHARED_TAG;
 use super::observed::Observed;
@@ -73,6 +73,11 @@ pub fn deploy(wanted: &Wanted, observed: &Observed) -> Result<Plan, Refused> {
     planner.check_release()?;
     planner.release()?;
     planner.hold_lock();
+    // The live version's alias serves all requests, whichever deployment they come through.
+    let is_live = ledger.live().is_some_and(|live| live.record.version == wanted.version);
+    if let Some(percent) = wanted.canary_percent.filter(|_| is_live && !planner.plan.is_empty()) {
+        return Err(Refused::IsLive { version: wanted.version.clone(), percent });
+    }
     Ok(planner.plan)
 }
 
@@ -236,6 +241,15 @@ impl Planner<'_> {
         let Self { wanted, observed, ledger, .. } = self;
         let version = &wanted.version;
         alias_of(version.as_str())?;
+        let signature = &wanted.signature;
+        let mut tensors = signature.inputs.iter().chain(&signature.outputs);
+        if let Some(tensor) = tensors.find(|tensor| tensor.name.contains(PLACEHOLDER_START)) {
+            return Err(Refused::Limit {
+                object: format!("tensor {}", tensor.name),
+                complaint: format!("`{PLACEHOLDER_START}` in a name stands for an id in requests"),
+                fix: "rename the tensor in the model".to_owned(),
+            });
+        }
         if let Some(other) = observed.stages.iter().find(|one| one.name != wanted.names.stage)
             && ledger.stage.is_none()
         {

@@ -23,6 +23,8 @@ impl Planner<'_> {
         }
         let rest_api = self.rest_api_id();
         let mut actions = Vec::new();
+        // One after another: of calls made side by side on one function AWS loses some.
+        let mut last: Option<usize> = None;
         for tag in tags {
             let alias = wanted.names.alias(&tag)?;
             let observed = self.observed.function.as_ref();
@@ -37,7 +39,7 @@ impl Planner<'_> {
                 }
                 let object = format!("{alias}: {verb}");
                 let function = wanted.names.function();
-                let mut after: Vec<usize> = api.into_iter().collect();
+                let mut after: Vec<usize> = api.into_iter().chain(last).collect();
                 if tag == wanted.version.as_str() {
                     after.extend(planned.alias);
                 }
@@ -48,12 +50,16 @@ impl Planner<'_> {
                         statement: statement.clone(),
                     };
                     let reason = "it is for another API or stage";
-                    after.push(self.act(Verb::Delete, ("permission", &object), reason, remove, []));
+                    let object = ("permission", object.as_str());
+                    after.push(self.act(Verb::Delete, object, reason, remove, last));
                 }
                 let add =
                     Change::AddPermission { function, alias: alias.clone(), statement, source_arn };
                 let reason = format!("the API may invoke version `{tag}` by {verb}");
-                actions.push(self.act(Verb::Create, ("permission", &object), reason, add, after));
+                let object = ("permission", object.as_str());
+                let added = self.act(Verb::Create, object, reason, add, after);
+                last = Some(added);
+                actions.push(added);
             }
         }
         if actions.is_empty() {

@@ -265,8 +265,8 @@ impl Planner<'_> {
         let burst = observed.burst?;
         let default = (limits::ACCOUNT_RATE_RPS, limits::ACCOUNT_BURST);
         let limit = account.rate_rps.zip(account.burst).unwrap_or(default);
-        // A stage with settings of another kind shows the account's own limit.
-        (limit != (rate, burst))
+        // A stage with settings of another kind shows the account's own limit, or AWS's default.
+        (limit != (rate, burst) && default != (rate, burst))
             .then_some(crate::spec::Throttle { rate_rps: limit.0, burst: limit.1 })
     }
 
