@@ -10,6 +10,7 @@ use gwtf::error::Exit;
 use gwtf::plan::change::{Change, Given};
 use gwtf::plan::wanted::{Artefact, ArtefactForm};
 use gwtf::plan::{Answer, Query, Wanted};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
@@ -90,6 +91,16 @@ struct Case {
     performed: usize,
     expected: String,
     may_answer: BTreeSet<String>,
+    /// What disturbed runs left and was repaired already: many leave the very same.
+    repaired: RefCell<BTreeSet<(bool, String)>>,
+}
+
+/// The whole of an account but for how often it was called.
+fn left(cloud: &Rehearsal) -> String {
+    let text = format!("{cloud:?}");
+    let (before, rest) = text.split_once(" calls: ").unwrap();
+    let (_, after) = rest.split_once(',').unwrap();
+    format!("{before}{after}")
 }
 
 impl Case {
@@ -118,6 +129,7 @@ impl Case {
             performed: calls.len() - asked,
             expected: told(&observed, TURNS),
             may_answer: may_answer.into_iter().collect(),
+            repaired: RefCell::default(),
         }
     }
 
@@ -158,6 +170,9 @@ impl Case {
     async fn repaired(&self, cloud: &Rehearsal, when: &str) {
         let watched = Watched { cloud, may_answer: &self.may_answer };
         let is_late = when.len().is_multiple_of(2);
+        if !self.repaired.borrow_mut().insert((is_late, left(cloud))) {
+            return;
+        }
         let again = if is_late { self.turn.later() } else { self.turn.breaking() };
         match run(&watched, &self.command, again).await {
             Ok(_) => {}
