@@ -213,7 +213,7 @@ pub async fn acquire<C: Cloud>(
         return Err(failed(error));
     };
     let text = present.as_ref().map(|object| object.text.as_str());
-    match judge(text, now, |_| false) {
+    match judge(text, now, &released) {
         Verdict::Held(present) if present.id == lock.id => return Ok(lock),
         verdict => refuse_if_held(names, verdict)?,
     }
@@ -223,17 +223,24 @@ pub async fn acquire<C: Cloud>(
     }
 }
 
-/// Gives the lock back where no stage update has ended it.
+/// Gives the lock of this id back where no stage update has ended it. One that somebody has taken
+/// over meanwhile is theirs.
 ///
 /// # Errors
-/// The object could not be deleted; the lock then expires.
-pub async fn unlock<C: Cloud>(calls: Calls<'_, C>, names: &Names) -> Result<(), Error> {
+/// The object could not be read or deleted; the lock then expires.
+pub async fn unlock<C: Cloud>(calls: Calls<'_, C>, names: &Names, id: &str) -> Result<(), Error> {
+    let failed = |source| call_failed(names, source);
+    let Answer::Object(present) = calls.ask(&read(names)).await.map_err(failed)? else {
+        return Ok(());
+    };
+    if present.and_then(|object| Lock::parse(&object.text)).is_none_or(|lock| lock.id != id) {
+        return Ok(());
+    }
     let delete = Change::DeleteObject {
         bucket: names.bucket.clone(),
         owner: names.account_id.clone(),
         key: names.lock_key(),
     };
-    let failed = |source| call_failed(names, source);
     calls.perform(&delete).await.map(drop).map_err(failed)
 }
 

@@ -11,6 +11,7 @@
 
 mod calls;
 mod cloud;
+pub mod deploying;
 mod engine;
 mod error;
 mod listener;

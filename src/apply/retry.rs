@@ -77,7 +77,9 @@ impl Attempt<'_> {
 pub fn is_idempotent(change: &Change) -> bool {
     match change {
         // It sets one thing to a value that the request holds.
-        Change::PutBucketTags { .. }
+        // A bucket that is the account's own already is as good as made.
+        Change::CreateBucket { .. }
+        | Change::PutBucketTags { .. }
         | Change::UpdateAssumeRolePolicy { .. }
         | Change::PutRolePermissionsBoundary { .. }
         | Change::PutRolePolicy { .. }
@@ -121,8 +123,7 @@ pub fn is_idempotent(change: &Change) -> bool {
             patch.iter().all(|operation| operation.op == PatchOp::Replace)
         }
         // The name is taken by the first one, whose conflict would look like somebody else's.
-        Change::CreateBucket { .. }
-        | Change::CreateRole { .. }
+        Change::CreateRole { .. }
         | Change::CreateLogGroup { .. }
         | Change::CreateRepository { .. }
         | Change::CreateFunction(_)

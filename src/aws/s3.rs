@@ -31,6 +31,11 @@ pub(super) async fn bucket(client: &Client, bucket: &str, owner: &str) -> Result
     match error.raw_response().map(|raw| raw.status().as_u16()) {
         Some(404) => Ok(Answer::Bucket(Bucket::Missing)),
         Some(403 | 301) => Ok(Answer::Bucket(Bucket::Forbidden)),
+        // Expired or malformed credentials, to any other call with a code that says so.
+        Some(400) => {
+            let message = "S3 gives no reason; it refuses expired credentials so";
+            Err(Fault::new(Failed::Credentials, Retry::Never, "HTTP400", &message))
+        }
         _ => Err(error.into()),
     }
 }
@@ -96,8 +101,16 @@ pub(super) async fn create_bucket(
             .location_constraint(BucketLocationConstraint::from(region))
             .build()
     });
-    client.create_bucket().bucket(bucket).set_create_bucket_configuration(place).send().await?;
-    Ok(Given::Nothing)
+    let call = client.create_bucket().bucket(bucket).set_create_bucket_configuration(place);
+    match call.send().await {
+        // Another deploy of this account has just made it, or the reply of ours was lost.
+        Err(error)
+            if error.as_service_error().is_some_and(|one| one.is_bucket_already_owned_by_you()) =>
+        {
+            Ok(Given::Nothing)
+        }
+        other => Ok(other.map(|_| Given::Nothing)?),
+    }
 }
 
 pub(super) async fn set_tags(

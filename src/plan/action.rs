@@ -102,8 +102,13 @@ impl Plan {
         self.actions.len() - 1
     }
 
-    /// Whether there is nothing to do.
+    /// Whether there is nothing to do, and nothing to wait for.
     pub fn is_empty(&self) -> bool {
+        self.actions.iter().all(|action| action.change.is_none() && action.wait.is_none())
+    }
+
+    /// Whether it only waits, if even that.
+    pub fn changes_nothing(&self) -> bool {
         self.actions.iter().all(|action| action.change.is_none())
     }
 

@@ -9,9 +9,6 @@ use std::collections::BTreeMap;
 /// Makes the bucket of locks and large artefacts, if there is none.
 pub fn ground(names: &Names, observed: &Observed) -> Plan {
     let mut plan = Plan::default();
-    if observed.bucket != Bucket::Missing {
-        return plan;
-    }
     let mut act = |verb, reason: &str, change, after| {
         plan.push(Action {
             verb,
@@ -24,20 +21,23 @@ pub fn ground(names: &Names, observed: &Observed) -> Plan {
             wait: None,
         })
     };
-    let create =
-        Change::CreateBucket { bucket: names.bucket.clone(), region: names.region.clone() };
-    let made = act(
-        Verb::Create,
-        "it holds the lock of each deploy, and large artefacts",
-        create,
-        Vec::new(),
-    );
+    let before = match &observed.bucket {
+        Bucket::Missing => {
+            let (bucket, region) = (names.bucket.clone(), names.region.clone());
+            let create = Change::CreateBucket { bucket, region };
+            let reason = "it holds the lock of each deploy, and large artefacts";
+            vec![act(Verb::Create, reason, create, Vec::new())]
+        }
+        // Made by a deploy that was stopped before it could say so.
+        Bucket::Own(tags) if tags.is_empty() && names.is_own_bucket() => Vec::new(),
+        Bucket::Own(_) | Bucket::Forbidden => return plan,
+    };
     let tags = BTreeMap::from([(SHARED_TAG.to_owned(), "deploys".to_owned())]);
     let tag = Change::PutBucketTags {
         bucket: names.bucket.clone(),
         owner: names.account_id.clone(),
         tags,
     };
-    act(Verb::Update, "its tag says what it is for", tag, vec![made]);
+    act(Verb::Update, "its tag says what it is for", tag, before);
     plan
 }

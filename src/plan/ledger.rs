@@ -43,7 +43,10 @@ impl Ledger {
             let record = Record::parse(&deployment.description)?;
             Some(Entry { deployment: deployment.id.clone(), record })
         };
-        let entries: Vec<Entry> = observed.deployments.iter().filter_map(entry).collect();
+        let mut entries: Vec<Entry> = observed.deployments.iter().filter_map(entry).collect();
+        // AWS tells when each was made to the second only. Numbers alone are not unique either: a
+        // deploy whose lock was broken may have gone on.
+        entries.sort_by_key(|entry| (entry.record.number, entry.record.at));
         let stage = observed.stages.iter().find(|stage| stage.name == names.stage).cloned();
         let moves = stage.as_ref().map(|stage| Moves::parse(&stage.description));
         let kept = kept(&entries, observed, names);
@@ -53,6 +56,11 @@ impl Ledger {
     /// The deployment of this id, if gwtf made it.
     pub fn entry(&self, deployment: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.deployment == deployment)
+    }
+
+    /// The number of the next deployment.
+    pub fn next_number(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.record.number).max().unwrap_or(0).saturating_add(1)
     }
 
     /// What the stage points to.

@@ -35,6 +35,11 @@ pub struct Names {
     place: Place,
 }
 
+/// The name of the account's bucket in a Region when the person names none.
+fn own_bucket(account_id: &str, region: &str) -> String {
+    format!("gwtf-{account_id}-{region}")
+}
+
 impl Names {
     /// The names of an endpoint; `bucket` when the person names one of their own.
     ///
@@ -53,7 +58,7 @@ impl Names {
             stage: stage.to_owned(),
             region: region.to_owned(),
             account_id: account_id.to_owned(),
-            bucket: bucket.map_or_else(|| format!("gwtf-{account_id}-{region}"), str::to_owned),
+            bucket: bucket.map_or_else(|| own_bucket(account_id, region), str::to_owned),
             place,
         })
     }
@@ -66,6 +71,11 @@ impl Names {
     /// `aws`, `aws-cn`, …
     pub fn partition(&self) -> &'static str {
         self.place.partition()
+    }
+
+    /// Whether the bucket has the name that gwtf itself gives.
+    pub fn is_own_bucket(&self) -> bool {
+        self.bucket == own_bucket(&self.account_id, &self.region)
     }
 
     /// Tags of what belongs to the endpoint.

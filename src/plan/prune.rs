@@ -44,6 +44,7 @@ pub fn prune(wanted: &Wanted, observed: &Observed, keep: usize) -> Result<Plan, 
     let stage = if gone.is_empty() { None } else { planner.release()? };
     planner.remove_functions(&aliases, stage);
     planner.remove_deployments(stage);
+    planner.hold_lock();
     Ok(planner.plan)
 }
 

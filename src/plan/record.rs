@@ -47,6 +47,10 @@ pub struct Stamp {
 pub struct Record {
     /// [`RECORD_SCHEMA`].
     schema: String,
+    /// Its place in the ledger, from 1: one more than the highest before it. 0 in records of a gwtf
+    /// that wrote none, which are older.
+    #[serde(default)]
+    pub number: u64,
     /// The version that unpinned routes reach.
     pub version: Version,
     /// The function's published version behind it.
@@ -78,6 +82,7 @@ pub struct Record {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the fields are those of `Record`")]
 pub struct NewRecord {
+    pub number: u64,
     pub version: Version,
     pub function_version: String,
     pub model_sha256: Digest,
@@ -93,6 +98,7 @@ impl Record {
     pub fn new(new: NewRecord, stamp: &Stamp) -> Self {
         Self {
             schema: RECORD_SCHEMA.to_owned(),
+            number: new.number,
             version: new.version,
             function_version: new.function_version,
             model_sha256: new.model_sha256,
@@ -193,6 +199,15 @@ impl Moves {
         }
     }
 
+    /// The description with a newest move that ends no lock.
+    #[must_use]
+    pub fn holding_lock(mut self) -> String {
+        if let Some(newest) = self.moves.first_mut() {
+            newest.lock = None;
+        }
+        serde_json::to_string(&self).expect("moves have text keys")
+    }
+
     /// Whether a lock ended with one of these moves.
     pub fn ended_lock(&self, id: &str) -> bool {
         self.moves.iter().any(|one| one.lock.as_deref() == Some(id))
@@ -257,6 +272,7 @@ mod tests {
     fn record(inputs: usize) -> Record {
         let version: Version = "v2".parse().unwrap();
         let new = NewRecord {
+            number: 3,
             version: version.clone(),
             function_version: "7".to_owned(),
             model_sha256: Digest::of(b"m"),
@@ -280,6 +296,13 @@ mod tests {
         assert_eq!(Record::parse(&record.text()), Some(record.clone()));
         assert!(record.text().len() < 1_024, "{}", record.text().len());
         assert!(super::tests::record(60).text().len() < DESCRIPTION_CHARS_MAX);
+    }
+
+    #[test]
+    fn a_record_without_a_number_is_older_than_all_that_have_one() {
+        let mut text: serde_json::Value = serde_json::from_str(&record(1).text()).unwrap();
+        text.as_object_mut().unwrap().remove("number");
+        assert_eq!(Record::parse(&text.to_string()), Some(Record { number: 0, ..record(1) }));
     }
 
     #[test]

@@ -105,7 +105,7 @@ fn observed(
 
 /// The deployment of the last deploy that went through. A later rollback moved the pointer and left
 /// the settings; one that stopped half-way moved nothing.
-fn last_release(ledger: &Ledger) -> Option<&Entry> {
+pub(super) fn last_release(ledger: &Ledger) -> Option<&Entry> {
     let deployed = |one: &&Move| matches!(one.kind, MoveKind::Deploy | MoveKind::Prune);
     ledger.entry(&ledger.moves.moves.iter().find(deployed)?.deployment)
 }

@@ -138,6 +138,12 @@ def update_stage(self, function_id, stage_name, patch_operations):
     return patched
 
 
+def default_settings(self, shipped=apigateway.Stage._get_default_method_settings):
+    """What a stage shows of limits that nobody set: the account's."""
+    limits = apigateway.Account().throttle_settings
+    return {**shipped(self), "throttlingRateLimit": limits["rateLimit"], "throttlingBurstLimit": limits["burstLimit"]}
+
+
 def stage_to_json(self, shipped=apigateway.Stage.to_json):
     document = shipped(self)
     if getattr(self, "canary", None):
@@ -231,6 +237,7 @@ def create_usage_plan_key(self, usage_plan_id, payload, shipped=apigateway.APIGa
 def patch():
     apigateway.APIGatewayBackend.update_stage = update_stage
     apigateway.Stage.to_json = stage_to_json
+    apigateway.Stage._get_default_method_settings = default_settings
     apigateway.RestAPI.create_deployment = create_deployment
     apigateway.APIGatewayBackend.create_stage = create_stage
     apigateway.RestAPI.delete_deployment = delete_deployment

@@ -5,7 +5,8 @@
 
 Prints `{"url": …}` once it listens. What moto itself drops, forgives or lacks and this adds:
 - UpdateStage: canary settings, `copy`, `remove` of settings and variables; all or nothing; refuses
-  unknown deployments, unknown paths, and another deployment than the canary's beside a canary;
+  unknown deployments, unknown paths, and another deployment than the canary's beside a canary; limits
+  that nobody set are the account's;
 - DeleteDeployment of one that a stage or a canary names is refused; CreateDeployment with a stage's
   name keeps what the stage had;
 - tags on REST APIs, usage plans and keys (TagResource, UntagResource, GetTags);

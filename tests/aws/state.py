@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Reads back what is in a stand-in: one JSON document.
 
-    tests/aws/state.py URL
+    tests/aws/state.py URL [--each-line]
 
+With `--each-line` one document a line, for each line that is read.
 Times, revision ids and other things that differ from run to run are left out; lists are sorted.
 """
 
@@ -144,20 +145,29 @@ def buckets(s3):
     return described
 
 
-def state(url):
-    apigateway = client("apigateway", url)
+def clients_of(url):
+    return {name: client(name, url) for name in ("apigateway", "lambda", "iam", "logs", "s3")}
+
+
+def state(of):
+    apigateway = of["apigateway"]
     keys = pages(apigateway, "get_api_keys", "items", includeValues=False)
     return kept({
         "account": {"cloudwatch_role": apigateway.get_account().get("cloudwatchRoleArn")},
         "rest_apis": rest_apis(apigateway),
         "usage_plans": usage_plans(apigateway),
         "api_keys": [{name: key.get(name) for name in ("id", "name", "enabled", "tags")} for key in keys],
-        "functions": functions(client("lambda", url)),
-        "roles": roles(client("iam", url)),
-        "log_groups": log_groups(client("logs", url)),
-        "buckets": buckets(client("s3", url)),
+        "functions": functions(of["lambda"]),
+        "roles": roles(of["iam"]),
+        "log_groups": log_groups(of["logs"]),
+        "buckets": buckets(of["s3"]),
     })
 
 
 if __name__ == "__main__":
-    json.dump(state(sys.argv[1]), sys.stdout, indent=1, default=str, sort_keys=True)
+    of = clients_of(sys.argv[1])
+    if sys.argv[2:] == ["--each-line"]:
+        for _ in sys.stdin:
+            print(json.dumps(state(of), default=str, sort_keys=True), flush=True)
+    else:
+        json.dump(state(of), sys.stdout, indent=1, default=str, sort_keys=True)

@@ -3,7 +3,6 @@
 /// What each kind of failure becomes.
 mod failures;
 /// A running moto.
-mod moto;
 /// Requests as they are sent, where moto forgets what it is told.
 mod requests;
 /// A server that answers what it is told and keeps what it was asked.

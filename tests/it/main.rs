@@ -8,6 +8,8 @@ mod apply;
 mod aws_port;
 /// The command line: bad input, one document on stdout, interrupts.
 mod cli;
+/// Endpoints on AWS through the program, with moto in AWS's place.
+mod cloud;
 /// Releases on LocalEmu, by calling the endpoint.
 mod cloud_localemu;
 /// What `--json` prints against the schemas in `docs/schemas`.

@@ -61,7 +61,7 @@ fn each_auth_has_its_golden_document() {
 }
 
 /// Whether `openapi-spec-validator` takes these files, and what it says.
-fn is_openapi(paths: &[PathBuf]) -> (bool, String) {
+pub(crate) fn is_openapi(paths: &[PathBuf]) -> (bool, String) {
     let mut command = Command::new(python());
     let output = command.args(["-m", "openapi_spec_validator"]).args(paths).output().unwrap();
     let said = [output.stdout, output.stderr].concat();

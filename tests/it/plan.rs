@@ -31,11 +31,11 @@ use world::World;
 
 const MIB: u64 = 1 << 20;
 
-fn names() -> Names {
+pub(crate) fn names() -> Names {
     Names::new("iris", "prod", "eu-west-1", "111122223333", None).unwrap()
 }
 
-fn version(tag: &str) -> Version {
+pub(crate) fn version(tag: &str) -> Version {
     tag.parse().unwrap()
 }
 
@@ -44,7 +44,7 @@ fn minute(minute: usize) -> Timestamp {
     format!("2026-11-24T{:02}:{:02}:00Z", 12 + minute / 60, minute % 60).parse().unwrap()
 }
 
-fn stamp(at: usize) -> Stamp {
+pub(crate) fn stamp(at: usize) -> Stamp {
     Stamp { at: minute(at), by: "ada".to_owned(), git_commit: Some("0123456789".repeat(4)) }
 }
 
@@ -60,13 +60,13 @@ fn signature() -> Signature {
     }
 }
 
-fn zip(tag: &str) -> Artefact {
+pub(crate) fn zip(tag: &str) -> Artefact {
     let form = ArtefactForm::Zip { path: format!("{tag}.zip").into(), size_bytes: 20 * MIB };
     Artefact { digest: Digest::of(format!("zip of {tag}").as_bytes()), form }
 }
 
 /// A deploy of this version, at this minute, as a fresh `gwtf.toml` asks for it.
-fn wanted(tag: &str, at: usize) -> Wanted {
+pub(crate) fn wanted(tag: &str, at: usize) -> Wanted {
     Wanted {
         names: names(),
         version: version(tag),
@@ -104,7 +104,7 @@ fn wanted(tag: &str, at: usize) -> Wanted {
 }
 
 /// The same with API keys: `ada` in plan `free`, `bob` in plan `pro`.
-fn with_keys(tag: &str, at: usize) -> Wanted {
+pub(crate) fn with_keys(tag: &str, at: usize) -> Wanted {
     let plan = |name: &str, rate_rps, limit| UsagePlan {
         name: name.to_owned(),
         throttle: Some(Throttle { rate_rps, burst: 10 }),
@@ -120,7 +120,7 @@ fn with_keys(tag: &str, at: usize) -> Wanted {
 }
 
 /// The same with most settings changed, and access logs off.
-fn settings(tag: &str, at: usize) -> Wanted {
+pub(crate) fn settings(tag: &str, at: usize) -> Wanted {
     let mut wanted = wanted(tag, at);
     wanted.function.memory_mib = 3_008;
     wanted.function.reserved_concurrency = Some(50);

@@ -15,7 +15,7 @@ const CONCURRENCY_MAX: u32 = 1_000;
 const UNRESERVED_MIN: u32 = 100;
 
 /// The account's functions.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Functions {
     functions: BTreeMap<String, State>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Around<'a> {
     pub(super) storage: &'a storage::Storage,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     /// Without aliases, versions and provisioned concurrency, as `GetFunction` gives it.
     observed: Function,

@@ -72,7 +72,7 @@ pub struct Rehearsal {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     place: Place,
     knobs: Knobs,
@@ -107,6 +107,12 @@ impl Rehearsal {
             usage: usage::Usage::default(),
         };
         Self { state: Mutex::new(state) }
+    }
+
+    /// Another account that is as this one is now.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self { state: Mutex::new(self.locked(|state| state.clone())) }
     }
 
     /// Other knobs from now on.

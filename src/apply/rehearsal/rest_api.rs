@@ -14,7 +14,7 @@ use std::time::{Duration, UNIX_EPOCH};
 const STAGES_MAX: usize = 10;
 
 /// The account's REST APIs and settings.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Gateway {
     account: ApiGatewayAccount,
     apis: BTreeMap<String, Api>,
@@ -22,7 +22,7 @@ pub(super) struct Gateway {
 }
 
 /// One REST API.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Api {
     pub(super) observed: RestApi,
     document: Option<Value>,
@@ -31,7 +31,7 @@ pub(super) struct Api {
 }
 
 /// A deployment: the definition as it was.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Snapshot {
     observed: Deployment,
     pub(super) document: Value,

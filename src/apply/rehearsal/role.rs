@@ -8,12 +8,12 @@ use crate::plan::query::{Answer, Query};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The account's roles.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Roles {
     roles: BTreeMap<String, State>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct State {
     observed: Role,
     inline: BTreeMap<String, String>,

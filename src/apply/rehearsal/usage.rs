@@ -10,7 +10,7 @@ use crate::spec::{Period, Quota, Secret, Throttle};
 use std::collections::BTreeMap;
 
 /// The account's usage plans and keys.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Usage {
     plans: BTreeMap<String, UsagePlan>,
     keys: BTreeMap<String, ApiKey>,

@@ -2,10 +2,10 @@
 
 use super::super::{Context, cannot_print, local};
 use super::artefact::{self, Made};
-use super::lock::Held;
 use super::preflight;
 use super::session::Session;
 use super::wanted::{Asked, wanted};
+use crate::apply::deploying;
 use crate::config::{Settings, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::package::digest_of;
@@ -109,72 +109,37 @@ pub(in crate::cli) fn deploy(
     release(&session, args, &model, planned)
 }
 
-/// Takes the lock, performs the plan, and sees that the release answers.
+/// Performs the plan under the lock, and sees that the release answers.
 fn release(
     session: &Session<'_>,
     args: &DeployArgs,
     model: &Path,
     planned: Planned,
 ) -> Result<Exit, Failure> {
-    session.apply(&planned.ground)?;
-    let held = session.lock(args.break_lock)?;
-    let released = locked(session, args, model, planned, &held);
-    let ended_by_release = released.as_ref().is_ok_and(|released| released.ended_lock);
-    if !ended_by_release {
-        session.unlock(&held);
-    }
-    let plan = released?.plan;
+    let Planned { mut wanted, ground, plan: shown, _made: mut made, .. } = planned;
+    let plan = |observed: &Observed, lock_id: &str| {
+        wanted.lock_id = Some(lock_id.to_owned());
+        if plan::deploy::needs_artefact(&wanted, observed) && wanted.artefact.is_none() {
+            let bytes = artefact::make(session, model, &args.version)?;
+            wanted.artefact = Some(bytes.artefact.clone());
+            // It holds the artefact until it is uploaded.
+            made = Some(bytes);
+        }
+        Ok(plan::deploy(&wanted, observed)?)
+    };
+    let plan = session.block_on(deploying::deploying(
+        session.site(),
+        session.claim(args.break_lock),
+        deploying::Agreed { ground: &ground, plan: &shown },
+        plan,
+        async |plan: &Plan| session.perform(plan).await,
+        |error| session.left(error),
+    ))?;
     let observed = session.observe()?;
     if let Some(timeout) = args.smoke_timeout {
         session.smoke(&observed, &args.version, timeout)?;
     }
     session.print_release("deploy", &observed, &plan)
-}
-
-struct Released {
-    plan: Plan,
-    /// Whether the update of the stage ended the lock too.
-    ended_lock: bool,
-}
-
-/// Looks again now that nobody else deploys, and performs what was shown; only what was shown.
-fn locked(
-    session: &Session<'_>,
-    args: &DeployArgs,
-    model: &Path,
-    mut planned: Planned,
-    held: &Held,
-) -> Result<Released, Failure> {
-    let observed = session.observe()?;
-    planned.wanted.lock_id = Some(held.id.clone());
-    if plan::deploy::needs_artefact(&planned.wanted, &observed) && planned.wanted.artefact.is_none()
-    {
-        let made = artefact::make(session, model, &args.version)?;
-        planned.wanted.artefact = Some(made.artefact.clone());
-        planned._made = Some(made);
-    }
-    let plan = plan::deploy(&planned.wanted, &observed)?;
-    if !same_steps(&plan, &planned.plan) {
-        let object = &session.names.endpoint;
-        let text = format!("endpoint `{object}`: it changed after the plan was made");
-        return Err(Failure::new(Exit::Machine, text)
-            .with_hint("run the command again; it plans from what is there"));
-    }
-    session.apply(&plan)?;
-    let ended_lock = plan.changes().any(|change| {
-        matches!(change, plan::Change::UpdateStage { patch, .. }
-            if patch.iter().any(|one| one.path == "/description"))
-    });
-    Ok(Released { plan, ended_lock })
-}
-
-/// Whether two plans do the same to the same things.
-fn same_steps(left: &Plan, right: &Plan) -> bool {
-    let steps = |plan: &Plan| {
-        let actions = plan.actions.iter().filter(|action| action.change.is_some());
-        actions.map(|action| (action.verb, action.object.clone())).collect::<Vec<_>>()
-    };
-    steps(left) == steps(right)
 }
 
 fn model(args: &DeployArgs, settings: &Settings, context: &Context) -> Result<PathBuf, Failure> {

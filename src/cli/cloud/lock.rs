@@ -1,48 +1,26 @@
 //! The endpoint's lock, as commands take and leave it.
 
 use super::session::Session;
-use crate::apply::lock::{self, Lock, Request, Verdict};
-use crate::apply::{Calls, Quiet};
-use crate::error::{Failure, chain};
+use crate::apply::deploying::Claim;
+use crate::apply::lock::{self, Lock, Verdict};
+use crate::error::chain;
 use crate::plan::{Ledger, Observed};
 use std::time::SystemTime;
 
-/// A lock that this process holds.
-pub(super) struct Held {
-    pub(super) id: String,
-}
-
 impl Session<'_> {
-    /// Takes the endpoint's lock, or says who has it.
-    pub(super) fn lock(&self, break_lock: bool) -> Result<Held, Failure> {
-        let observed = self.observe()?;
-        let ledger = Ledger::of(&observed, &self.names);
+    /// A lock of this process's own to ask for.
+    pub(super) fn claim(&self, break_lock: bool) -> Claim {
         let id = uuid::Uuid::new_v4().to_string();
         let environment = &self.context.environment;
         let holder = format!("{}@{}, pid {}", environment.user(), host_name(), std::process::id());
         let now = self.now();
-        let request = Request {
-            lock: Lock::new(&id, &holder, now),
-            observed: observed.lock.as_ref(),
-            now,
-            break_lock,
-        };
-        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
-        let released = |id: &str| ledger.moves.ended_lock(id);
-        let lock = self.block_on(lock::acquire(calls, &self.names, request, released))?;
-        Ok(Held { id: lock.id })
+        Claim { lock: Lock::new(&id, &holder, now), now, break_lock }
     }
 
-    /// Gives the lock back; one that cannot be given back expires.
-    pub(super) fn unlock(&self, held: &Held) {
-        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
-        if let Err(error) = self.block_on(lock::unlock(calls, &self.names)) {
-            self.context.console.talk(&format!(
-                "warning: {}; it ends by itself (id {})",
-                chain(&error),
-                held.id
-            ));
-        }
+    /// Says that a lock could not be given back.
+    pub(super) fn left(&self, error: &lock::Error) {
+        let text = format!("warning: {}; the lock ends by itself", chain(error));
+        self.context.console.talk(&text);
     }
 
     /// Says that somebody is deploying; nothing more, since going back must not wait.

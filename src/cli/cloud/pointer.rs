@@ -2,6 +2,7 @@
 
 use super::super::Context;
 use super::session::Session;
+use crate::apply::deploying;
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
 use crate::plan::{self, Observed, Plan, Refused};
@@ -47,7 +48,8 @@ fn moved(
         session.context.console.talk("no changes");
         return session.print_release(command, &observed, &plan);
     }
-    session.apply(&plan)?;
+    let perform = async |plan: &Plan| session.perform(plan).await;
+    session.block_on(deploying::moving(session.site(), &plan, perform))?;
     let observed = session.observe()?;
     let ledger = plan::Ledger::of(&observed, &session.names);
     if let Some((live, timeout)) = ledger.live().zip(smoke_timeout) {

@@ -3,7 +3,7 @@
 use super::super::Context;
 use super::session::Session;
 use super::wanted::{Asked, wanted};
-use crate::apply::{Calls, Failed, Quiet};
+use crate::apply::{Calls, Failed, Quiet, deploying, lock};
 use crate::config::Settings;
 use crate::error::{Exit, Failure};
 use crate::plan::names::SHARED_TAG;
@@ -18,9 +18,8 @@ pub(in crate::cli) fn prune(
     context: &Context,
 ) -> Result<Exit, Failure> {
     let session = Session::open(settings, context, None)?;
-    let plan = |lock_id: Option<String>| -> Result<_, Failure> {
-        let observed = session.observe()?;
-        let ledger = Ledger::of(&observed, &session.names);
+    let plan = |observed: &Observed, lock_id: Option<String>| -> Result<Plan, Failure> {
+        let ledger = Ledger::of(observed, &session.names);
         let live = ledger.live().ok_or(Refused::NothingReleased)?.record.clone();
         let asked = Asked {
             version: live.version,
@@ -31,23 +30,24 @@ pub(in crate::cli) fn prune(
         };
         let mut wanted = wanted(&session, asked)?;
         wanted.lock_id = lock_id;
-        let plan = plan::prune(&wanted, &observed, keep)?;
-        Ok((observed, plan))
+        Ok(plan::prune(&wanted, observed, keep)?)
     };
-    let (observed, first) = plan(None)?;
+    let observed = session.observe()?;
+    let first = plan(&observed, None)?;
     if first.is_empty() {
         context.console.talk("no changes");
         session.print_release("prune", &observed, &first)?;
         return Ok(Exit::Done);
     }
-    let held = session.lock(break_lock)?;
-    let pruned = plan(Some(held.id.clone())).and_then(|(_, plan)| {
+    let work = async |observed: &Observed, lock_id: &str| {
+        let plan = plan(observed, Some(lock_id.to_owned()))?;
         session.tell(&plan, None);
-        session.apply(&plan)?;
+        session.perform(&plan).await?;
         Ok(plan)
-    });
-    session.unlock(&held);
-    let plan = pruned?;
+    };
+    let claim = session.claim(break_lock);
+    let left = |error: &lock::Error| session.left(error);
+    let plan = session.block_on(deploying::under_lock(session.site(), claim, work, left))?;
     let observed = session.observe()?;
     session.print_release("prune", &observed, &plan)
 }
@@ -68,13 +68,19 @@ pub(in crate::cli) fn destroy(
     }
     session.tell(&plan, None);
     confirm(yes, &session, &plan)?;
-    let bucket = matches!(observed.bucket, plan::observed::Bucket::Own(_));
-    let held = if bucket { Some(session.lock(break_lock)?) } else { None };
-    let destroyed = session.apply(&plan);
-    if let Some(held) = &held {
-        session.unlock(held);
+    if matches!(observed.bucket, Bucket::Own(_)) {
+        session.block_on(deploying::deploying(
+            session.site(),
+            session.claim(break_lock),
+            deploying::Agreed { ground: &Plan::default(), plan: &plan },
+            |observed, _| Ok(plan::destroy(&session.names, observed)),
+            async |plan: &Plan| session.perform(plan).await,
+            |error| session.left(error),
+        ))?;
+    } else {
+        // Without a bucket there is no lock, and nobody deploys.
+        session.apply(&plan)?;
     }
-    destroyed?;
     session.remove_empty_bucket(&observed)?;
     let observed = session.observe()?;
     session.print_release("destroy", &observed, &plan)

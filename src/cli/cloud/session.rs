@@ -2,6 +2,7 @@
 
 use super::super::Context;
 use super::show::{Shown, account_lines};
+use crate::apply::deploying::Site;
 use crate::apply::{self, Calls, Pace, Quiet, Scope};
 use crate::aws::Aws;
 use crate::config::{PackageForm, Settings};
@@ -23,6 +24,8 @@ pub(in crate::cli) struct Session<'a> {
     pub(super) aws: Aws,
     pub(super) pace: Pace,
     runtime: tokio::runtime::Runtime,
+    /// Turns true with the first Ctrl-C or SIGTERM.
+    interrupt: watch::Receiver<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -42,38 +45,49 @@ impl<'a> Session<'a> {
         let runtime = runtime.map_err(|error| {
             Failure::new(Exit::Machine, format!("the network cannot be used: {error}"))
         })?;
+        let interrupt = interrupt(&runtime)?;
         let endpoint = settings.endpoint(None, model.or(settings.model.as_deref()));
         let pace = Pace::new(context.seed());
-        let (aws, account_id) = runtime.block_on(async {
+        let (aws, account_id) = runtime.block_on(unless(&interrupt, async {
             let aws = Aws::new(region, settings.profile.as_deref()).await;
             let answer = Calls::new(&aws, &pace, &Quiet).ask(&Query::GetCallerIdentity).await?;
             let Answer::Caller(caller) = answer else {
                 unreachable!("the port answers the question that it is asked")
             };
             Ok::<_, Failure>((aws, caller.account_id))
-        })?;
+        }))?;
         let bucket = settings.file.endpoint.bucket.as_deref();
         let names = Names::new(&endpoint, &settings.stage, region, &account_id, bucket)?;
-        Ok(Self { settings, context, names, aws, pace, runtime })
+        Ok(Self { settings, context, names, aws, pace, runtime, interrupt })
+    }
+
+    /// The endpoint as changes under its lock see it.
+    pub(super) fn site(&self) -> Site<'_, Aws> {
+        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
+        Site { calls, names: &self.names, scope: Scope { repository: self.is_image() } }
     }
 
     /// Everything of the endpoint as it is.
     pub(in crate::cli) fn observe(&self) -> Result<Observed, Failure> {
-        let scope = Scope { repository: self.is_image() };
-        let calls = Calls::new(&self.aws, &self.pace, &Quiet);
+        let Site { calls, names, scope } = self.site();
         let bar = self.context.console.progress(0);
         bar.set_message(format!("looking at endpoint `{}`", self.names.endpoint));
-        let observed = self.block_on(apply::observe(calls, &self.names, scope));
+        let looking = apply::observe(calls, names, scope);
+        let observed = self.block_on(unless(&self.interrupt, looking));
         bar.finish_and_clear();
-        Ok(observed?)
+        observed
     }
 
     /// Performs a plan, showing what happens; what was done is said when it stops.
     pub(super) fn apply(&self, plan: &Plan) -> Result<(), Failure> {
+        self.block_on(self.perform(plan))
+    }
+
+    /// The same, as a step of something longer.
+    pub(super) async fn perform(&self, plan: &Plan) -> Result<(), Failure> {
         let shown = Shown::new(plan, self.context);
         let calls = Calls::new(&self.aws, &self.pace, &shown);
-        let interrupt = self.interrupt()?;
-        let applied = self.block_on(apply::apply(calls, plan, interrupt));
+        let applied = apply::apply(calls, plan, self.interrupt.clone()).await;
         shown.finish();
         match applied {
             Ok(_) => Ok(()),
@@ -84,19 +98,6 @@ impl<'a> Session<'a> {
                 Err((*stopped).into())
             }
         }
-    }
-
-    /// Turns true with the first Ctrl-C or SIGTERM.
-    fn interrupt(&self) -> Result<watch::Receiver<bool>, Failure> {
-        let (sender, receiver) = watch::channel(false);
-        let _guard = self.runtime.enter();
-        let interrupted = super::super::signals::interrupted()?;
-        self.runtime.spawn(async move {
-            interrupted.await;
-            // A plan that has ended needs no word.
-            let _ = sender.send(true);
-        });
-        Ok(receiver)
     }
 
     /// Says what is going to be done.
@@ -116,9 +117,16 @@ impl<'a> Session<'a> {
     }
 
     /// Waits, for polls.
-    pub(super) fn sleep(&self, duration: Duration) {
+    ///
+    /// # Errors
+    /// The person stopped it.
+    pub(super) fn sleep(&self, duration: Duration) -> Result<(), Failure> {
         // Made inside of the runtime, whose clock it needs.
-        self.block_on(async { tokio::time::sleep(duration).await });
+        let pause = async {
+            tokio::time::sleep(duration).await;
+            Ok::<_, Failure>(())
+        };
+        self.block_on(unless(&self.interrupt, pause))
     }
 
     pub(super) fn is_image(&self) -> bool {
@@ -141,5 +149,34 @@ impl<'a> Session<'a> {
     pub(super) fn stamp(&self) -> crate::plan::Stamp {
         let stamp = self.context.stamp(self.settings);
         crate::plan::Stamp { at: stamp.at, by: stamp.by, git_commit: stamp.git_commit }
+    }
+}
+
+/// Turns true with the first Ctrl-C or SIGTERM. Nothing ends by one from then on that does not look.
+fn interrupt(runtime: &tokio::runtime::Runtime) -> Result<watch::Receiver<bool>, Failure> {
+    let (sender, receiver) = watch::channel(false);
+    let _guard = runtime.enter();
+    let interrupted = super::super::signals::interrupted()?;
+    runtime.spawn(async move {
+        interrupted.await;
+        // A command that has ended needs no word.
+        let _ = sender.send(true);
+    });
+    Ok(receiver)
+}
+
+/// What the work gives, unless the person stops it: for work that changes nothing.
+async fn unless<T, E: Into<Failure>>(
+    interrupt: &watch::Receiver<bool>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    let mut interrupt = interrupt.clone();
+    tokio::select! {
+        biased;
+        done = work => done.map_err(Into::into),
+        _ = interrupt.wait_for(|stop| *stop) => {
+            Err(Failure::new(Exit::Interrupted, "interrupted")
+                .with_hint("running the command again is safe: it goes on from what is there"))
+        }
     }
 }

@@ -89,7 +89,7 @@ impl Session<'_> {
             if began.elapsed() + INTERVAL >= timeout {
                 break last;
             }
-            self.sleep(INTERVAL);
+            self.sleep(INTERVAL)?;
         };
         let (seconds, url) = (timeout.as_secs_f64(), &asked.url);
         let text = format!(

@@ -102,6 +102,7 @@ impl Planner<'_> {
             gateway.routes.iter().filter_map(|route| route.version.as_deref()).collect();
         let record = Record::new(
             NewRecord {
+                number: self.ledger.next_number(),
                 version: wanted.version.clone(),
                 function_version: function.version.clone(),
                 model_sha256: wanted.model_sha256,

@@ -32,7 +32,7 @@ use super::change::{Change, placeholder};
 use super::ledger::Ledger;
 use super::names::SHARED_TAG;
 use super::observed::Observed;
-use super::record::MoveKind;
+use super::record::{MoveKind, Moves};
 use super::refused::Refused;
 use super::settings;
 use super::wanted::Wanted;
@@ -72,6 +72,7 @@ pub fn deploy(wanted: &Wanted, observed: &Observed) -> Result<Plan, Refused> {
     let mut planner = Planner::new(wanted, observed, &ledger);
     planner.check_release()?;
     planner.release()?;
+    planner.hold_lock();
     Ok(planner.plan)
 }
 
@@ -115,6 +116,21 @@ impl Planner<'_> {
         self.usage_plans(stage);
         self.provisioned_concurrency(&function, stage);
         Ok(stage)
+    }
+
+    /// The update of the stage ends the lock only when nothing is left to be done after it: what
+    /// another deploy would find half done, it would do a second time.
+    pub(super) fn hold_lock(&mut self) {
+        let actions = &mut self.plan.actions;
+        let is_release = |one: &Action| matches!(one.change, Some(Change::UpdateStage { .. }));
+        let Some(release) = actions.iter().rposition(is_release) else { return };
+        if actions[release + 1..].iter().all(|one| one.change.is_none()) {
+            return;
+        }
+        let Some(Change::UpdateStage { patch, .. }) = &mut actions[release].change else { return };
+        for moves in patch.iter_mut().filter(|one| one.path == "/description") {
+            moves.value = moves.value.as_deref().map(|text| Moves::parse(text).holding_lock());
+        }
     }
 
     /// Adds an action that changes something.

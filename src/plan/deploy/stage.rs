@@ -4,8 +4,10 @@ use super::super::action::{Difference, Verb};
 use super::super::change::{Change, PatchOperation};
 use super::super::observed::{MethodSettings, Stage};
 use super::super::record::Move;
+use super::super::settings;
 use super::Planner;
 use super::gateway::Snapshot;
+use crate::spec::limits;
 
 /// All methods, in a patch's path.
 const ALL_METHODS: &str = "/*/*";
@@ -86,9 +88,12 @@ impl Planner<'_> {
         let mut patch = self.settings_patch(stage);
         let pointer = self.pointer_patch(stage, snapshot);
         let moves_pointer = !pointer.operations.is_empty();
-        // Pointed here by hand, or by a first deploy that was stopped: the ledger has yet to say so.
-        let is_unsaid = wanted.canary_percent.is_none()
-            && self.ledger.last_move().is_none_or(|last| last.deployment != snapshot.id);
+        // Pointed here by hand, or by a first deploy that was stopped, or back to what it was with
+        // other settings than the last release left: the ledger has yet to say so.
+        let elsewhere = self.ledger.last_move().is_none_or(|last| last.deployment != snapshot.id);
+        let other_settings = settings::last_release(self.ledger)
+            .is_some_and(|last| last.record.settings != settings::wanted(wanted));
+        let is_unsaid = wanted.canary_percent.is_none() && (elsewhere || other_settings);
         let is_release = moves_pointer || is_unsaid;
         let reason = if is_unsaid && !moves_pointer {
             format!("the ledger says that version `{}` is live", wanted.version)
@@ -258,7 +263,8 @@ impl Planner<'_> {
         let account = &self.observed.api_gateway_account;
         let rate = observed.rate_rps.filter(|rate| *rate >= 0.0)?;
         let burst = observed.burst?;
-        let limit = account.rate_rps.zip(account.burst)?;
+        let default = (limits::ACCOUNT_RATE_RPS, limits::ACCOUNT_BURST);
+        let limit = account.rate_rps.zip(account.burst).unwrap_or(default);
         // A stage with settings of another kind shows the account's own limit.
         (limit != (rate, burst))
             .then_some(crate::spec::Throttle { rate_rps: limit.0, burst: limit.1 })

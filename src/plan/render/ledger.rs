@@ -76,7 +76,7 @@ impl Place<'_> {
         }
         let rest = json!({
             "command": command,
-            "changed": !plan.is_empty(),
+            "changed": !plan.changes_nothing(),
             "url": self.url,
             "live": self.live(),
             "canary": self.canary_value(),
@@ -140,7 +140,7 @@ impl Place<'_> {
             }
             None => format!("`{live}` is live"),
         };
-        if plan.is_empty() {
+        if plan.changes_nothing() {
             return format!("{name}: no changes: {state}\n");
         }
         let next = match (command, self.canary(), self.previous()) {

@@ -91,7 +91,11 @@ async fn unlocking_frees_it_and_without_a_bucket_there_is_no_lock() {
     let cloud = bucket().await;
     ask(&cloud, "ada", at(60), None, (false, "")).await.unwrap();
     let pace = Pace::new(1);
-    unlock(Calls::new(&cloud, &pace, &Quiet), &names()).await.unwrap();
+    let calls = Calls::new(&cloud, &pace, &Quiet);
+    unlock(calls, &names(), "bob").await.unwrap();
+    let held = lying_there(&cloud).await.unwrap();
+    assert!(held.text.contains("ada"), "bob's end is not ada's");
+    unlock(calls, &names(), "ada").await.unwrap();
     let seen = lying_there(&cloud).await;
     assert_eq!(judge(seen.as_ref().map(|o| o.text.as_str()), at(61), |_| false), Verdict::Free);
     let nowhere = Rehearsal::new(&names(), Knobs::default());

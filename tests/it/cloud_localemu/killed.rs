@@ -1,6 +1,8 @@
 //! Deploys and rollbacks killed at random moments, under a client that calls all the time: what is
 //! live is the old release or the new one, never neither.
 
+#![expect(clippy::disallowed_methods, reason = "moments of a command are by the clock")]
+
 use super::rig::{Rig, deploy, toml};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -9,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Each kind of command is killed this often.
-const KILLS: u32 = 10;
+const KILLS: u32 = 6;
 const SEED: u64 = 0x6b69_6c6c;
 /// Replies that are awaited after a kill.
 const LOOK: usize = 3;
@@ -62,13 +64,14 @@ fn killed_commands_leave_the_old_release_or_the_new_one() {
     let mut live = "v2".to_owned();
     // A request that was on its way when its process was killed may still arrive.
     let mut late = live.clone();
+    let mut unhurt = 0;
     for number in 3..3 + KILLS {
         let next = format!("v{number}");
         let name = if number % 2 == 0 { "iris-v2" } else { "iris" };
         let mark = watch.mark();
         // The one before left its lock.
         let command = rig.gwtf(&deploy(name, &next, "--break-lock"));
-        killed_after(command, Some(BEGINS), moment(whole));
+        unhurt += u32::from(killed_after(command, Some(BEGINS), moment(whole)).is_some());
         let seen = [watch.since(mark), watch.next(LOOK)].concat();
         let allowed = [&live, &late, &next];
         assert!(seen.iter().all(|one| allowed.contains(&one)), "{allowed:?}: {seen:?}");
@@ -86,10 +89,11 @@ fn killed_commands_leave_the_old_release_or_the_new_one() {
     assert_ne!(before, "v99");
     for _ in 0..KILLS {
         let mark = watch.mark();
-        killed_after(rig.gwtf("rollback"), None, moment(whole));
+        unhurt += u32::from(killed_after(rig.gwtf("rollback"), None, moment(whole)).is_some());
         let seen = [watch.since(mark), watch.next(LOOK)].concat();
         assert!(seen.iter().all(|one| *one == before || one == "v99"), "{before}: {seen:?}");
     }
+    assert!(unhurt < 2 * KILLS, "none was killed");
     rig.run("rollback --to v99");
     assert_eq!(watch.next(LOOK), ["v99"; LOOK]);
     watch.end();

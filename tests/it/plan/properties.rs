@@ -4,7 +4,7 @@ use super::cases::cases;
 use super::{minute, planned, released, stamp, wanted, with_keys};
 use crate::plan::world::World;
 use gwtf::plan::render::{Style, text};
-use gwtf::plan::{Change, Names, Plan, Wanted, destroy, rollback};
+use gwtf::plan::{Change, Ledger, Names, Plan, Wanted, destroy, rollback};
 use std::collections::BTreeSet;
 
 /// Each action comes after those it names, directly or not, and they give all that its request needs.
@@ -291,5 +291,38 @@ fn no_change_is_left_undeployed() {
         let is_release = |change: &Change| matches!(change, Change::UpdateStage { .. });
         assert!(plan.changes().any(is_deployment), "{index}: {plan:#?}");
         assert!(plan.changes().any(is_release), "{index}: {plan:#?}");
+    }
+}
+
+/// AWS tells to the second when a deployment was made, and gives it an id without order.
+#[test]
+fn the_ledger_is_in_the_order_of_its_numbers() {
+    let mut world = released(&["v1", "v2", "v3"]);
+    let deployments = &mut world.observed.deployments;
+    deployments.reverse();
+    deployments.iter_mut().for_each(|one| one.created_at = Some(minute(0)));
+    let ledger = Ledger::of(&world.observed, &world.names);
+    let order: Vec<(u64, &str)> = ledger
+        .entries
+        .iter()
+        .map(|entry| (entry.record.number, entry.record.version.as_str()))
+        .collect();
+    assert_eq!(order, [(1, "v1"), (2, "v2"), (3, "v3")]);
+    assert_eq!(ledger.next_number(), 4);
+    assert_eq!(ledger.previous().unwrap().record.version.as_str(), "v2");
+}
+
+/// What comes after the update of the stage is done under the lock still.
+#[test]
+fn a_release_ends_the_lock_only_as_the_last_step() {
+    let world = World::new(&super::names());
+    for (wanted, ends) in [(wanted("v1", 0), true), (with_keys("v1", 0), false)] {
+        let plan = planned(&wanted, &world.observed);
+        let names_lock = |change: &Change| {
+            matches!(change, Change::UpdateStage { patch, .. } if patch.iter().any(|one| {
+                one.value.as_deref().is_some_and(|text| text.contains("lock-0"))
+            }))
+        };
+        assert_eq!(plan.changes().any(names_lock), ends);
     }
 }

@@ -140,6 +140,16 @@ impl Endpoint {
 
     /// One call to a path of it, which must answer.
     pub(crate) fn call(&self, method: &str, path: &str, body: &str) -> Answer {
+        if self.place == Place::Here {
+            let authority = self.url.strip_prefix("http://").unwrap();
+            let json = [("content-type", "application/json")];
+            let reply = super::served::request(authority, method, path, &json, body.as_bytes());
+            return Answer {
+                status: reply.status,
+                headers: reply.headers.into_iter().collect(),
+                body: String::from_utf8(reply.body).unwrap(),
+            };
+        }
         let call = Call {
             method: method.to_owned(),
             url: format!("{}{path}", self.url),
@@ -179,6 +189,39 @@ impl Announced {
 }
 
 impl Drop for Announced {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// [`Endpoint::state`] as often as it is wanted, from one process.
+pub(crate) struct StateReader {
+    child: Child,
+    pipes: std::sync::Mutex<(std::process::ChildStdin, BufReader<std::process::ChildStdout>)>,
+}
+
+impl StateReader {
+    pub(crate) fn start(endpoint: &Endpoint) -> Self {
+        let mut command = endpoint.client(&python());
+        command.arg(script("state.py")).arg(&endpoint.url).arg("--each-line");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let pipes = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        Self { child, pipes: std::sync::Mutex::new(pipes) }
+    }
+
+    /// What is there now.
+    pub(crate) fn state(&self) -> Value {
+        let mut pipes = self.pipes.lock().unwrap();
+        pipes.0.write_all(b"\n").unwrap();
+        let mut line = String::new();
+        pipes.1.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap()
+    }
+}
+
+impl Drop for StateReader {
     fn drop(&mut self) {
         // It may have ended already.
         let _ = self.child.kill();

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 /// No reply takes this long; a hung server fails its test instead of hanging it.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(40);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A `gwtf serve` that ends with the value.
 pub(crate) struct Served {

@@ -1,8 +1,8 @@
 //! REST APIs, deployments, stages, usage plans, keys.
 
 use super::OWNER;
-use crate::aws_port::moto::Moto;
 use crate::aws_port::{REGION, ask, made, perform, tags, text};
+use crate::support::aws::moto::Moto;
 use gwtf::apply::{Cloud as _, Failed, Retry};
 use gwtf::aws::Aws;
 use gwtf::plan::change::{Change, Given, PatchOperation};
@@ -16,7 +16,7 @@ const DOCUMENT: &str = r#"{"openapi": "3.0.1", "info": {"title": "iris", "versio
 #[tokio::test]
 async fn an_api_from_its_making_to_its_end() {
     let moto = Moto::start();
-    let aws = Aws::emulated(REGION, &moto.url).await;
+    let aws = Aws::emulated(REGION, &moto.endpoint.url).await;
     let Answer::ApiGatewayAccount(account) = ask(&aws, Query::GetApiGatewayAccount).await else {
         panic!()
     };
@@ -146,6 +146,13 @@ async fn plans_and_keys(aws: &Aws, rest_api: &str) {
     perform(aws, Change::DeleteApiKey { api_key: key.clone() }).await;
     let gone = aws.ask(&Query::GetApiKeyValue { api_key: key }).await.unwrap_err();
     assert_eq!((gone.failed, gone.retry), (Failed::NotFound, Retry::Never), "{gone}");
+    // A plan that is for a stage cannot be deleted.
+    let off = |stage: &String| PatchOperation {
+        value: Some(stage.clone()),
+        ..PatchOperation::remove("/apiStages")
+    };
+    let patch = all[0].stages.keys().map(off).collect();
+    perform(aws, Change::UpdateUsagePlan { usage_plan: plan.clone(), patch }).await;
     perform(aws, Change::DeleteUsagePlan { usage_plan: plan }).await;
     assert_eq!(ask(aws, Query::GetUsagePlans).await, Answer::UsagePlans(Vec::new()));
 }

@@ -1,8 +1,8 @@
 //! Functions, versions, aliases.
 
 use super::{OWNER, create_role, file};
-use crate::aws_port::moto::Moto;
 use crate::aws_port::{REGION, ask, made, perform, refused, tags, text};
+use crate::support::aws::moto::Moto;
 use gwtf::apply::{Failed, Retry};
 use gwtf::aws::Aws;
 use gwtf::plan::change::{Change, Code, CreateFunction, FunctionSettings};
@@ -32,7 +32,7 @@ async fn function(aws: &Aws) -> observed::Function {
 #[tokio::test]
 async fn a_function_from_its_making_to_its_end() {
     let moto = Moto::start();
-    let aws = Aws::emulated(REGION, &moto.url).await;
+    let aws = Aws::emulated(REGION, &moto.endpoint.url).await;
     let name = || text("gwtf-iris");
     let get = Query::GetFunction { function: name() };
     let aliases = Query::ListAliases { function: name() };

@@ -1,8 +1,8 @@
 //! Roles, log groups, repositories.
 
 use super::{OWNER, create_role, trust};
-use crate::aws_port::moto::Moto;
 use crate::aws_port::{REGION, ask, perform, refused, tags, text};
+use crate::support::aws::moto::Moto;
 use gwtf::apply::{Failed, Retry};
 use gwtf::aws::Aws;
 use gwtf::plan::change::Change;
@@ -15,7 +15,7 @@ const POLICY: &str = r#"{"Version": "2012-10-17", "Statement": [{"Effect": "Allo
 #[tokio::test]
 async fn roles_and_policies() {
     let moto = Moto::start();
-    let aws = Aws::emulated(REGION, &moto.url).await;
+    let aws = Aws::emulated(REGION, &moto.endpoint.url).await;
     let role = || text("gwtf-iris");
     let get = Query::GetRole { role: role() };
     let get_policy = Query::GetRolePolicy { role: role(), policy: text("execution") };
@@ -68,7 +68,7 @@ async fn roles_and_policies() {
 #[tokio::test]
 async fn log_groups_and_repositories() {
     let moto = Moto::start();
-    let aws = Aws::emulated(REGION, &moto.url).await;
+    let aws = Aws::emulated(REGION, &moto.endpoint.url).await;
     let describe = Query::DescribeLogGroups { prefix: text("/gwtf/iris/") };
     assert_eq!(ask(&aws, describe.clone()).await, Answer::LogGroups(Vec::new()));
     let log_group = || text("/gwtf/iris/access");

@@ -23,10 +23,17 @@ impl Microburst {
     ///
     /// `{"service", "operation", "times": 1, "error": {"code", "status"}}` answers in AWS's place;
     /// `"reset": true` cuts the connection before the upstream is asked, and
-    /// `"response": {"abort_bytes": 0}` loses the reply to a request that was carried out.
+    /// `"response": {"abort_bytes": 0}` loses the body of a reply to a request that was carried out,
+    /// `"response": {"set_headers": {"x-lose-reply": "1"}}` all of it.
     pub(crate) fn set_rules(&self, rules: &Value) {
         let answer = self.endpoint.call("POST", "/_microburst/rules", &rules.to_string());
         assert_eq!(answer.status, 200, "{}", answer.body);
+    }
+
+    /// Forgets what fired.
+    pub(crate) fn forget(&self) {
+        let answer = self.endpoint.call("DELETE", "/_microburst/fired", "");
+        assert!(answer.status < 300, "{}", answer.body);
     }
 
     /// What fired, oldest first: `service`, `operation`, the rule's effects.
