@@ -261,7 +261,11 @@ async fn perform<C: Cloud>(
         }
     }
     if let Some(wait) = &action.wait {
-        wait_for(calls, index, wait, &interrupt).await?;
+        let mut known = known.clone();
+        if let (Some(key), Given::Id(id)) = (&action.gives, &given) {
+            known.insert(key.clone(), id.clone());
+        }
+        wait_for(calls, index, &wait.resolve(&known)?, &interrupt).await?;
     }
     Ok(Some(given))
 }

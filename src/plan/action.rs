@@ -1,6 +1,7 @@
 //! A plan and its actions: what is done to what, why, and the complete request.
 
-use super::change::Change;
+use super::change::{Change, Unresolved, fill_text};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What an action does to its object.
@@ -39,12 +40,25 @@ pub struct Difference {
 pub enum Wait {
     /// The function is active and its last update is carried out.
     FunctionReady {
-        /// The function.
+        /// The function, or one version of it: `NAME:VERSION`. The version may be a placeholder
+        /// for what the action gives.
         function: String,
     },
 }
 
 impl Wait {
+    /// The same wait with placeholders replaced by what is known.
+    ///
+    /// # Errors
+    /// A placeholder has no value.
+    pub fn resolve(&self, given: &BTreeMap<String, String>) -> Result<Self, Unresolved> {
+        let Self::FunctionReady { function } = self;
+        let mut function = function.clone();
+        fill_text(&mut function, given)
+            .map_err(|key| Unresolved { operation: "GetFunction", key })?;
+        Ok(Self::FunctionReady { function })
+    }
+
     /// Longest wait: that of AWS's own waiters `FunctionActiveV2` and `FunctionUpdatedV2`, 300 s.
     pub const MAX: Duration = Duration::from_secs(300);
 }

@@ -459,7 +459,7 @@ fn fill(value: &mut serde_json::Value, given: &BTreeMap<String, String>) -> Resu
     }
 }
 
-fn fill_text(text: &mut String, given: &BTreeMap<String, String>) -> Result<(), String> {
+pub(super) fn fill_text(text: &mut String, given: &BTreeMap<String, String>) -> Result<(), String> {
     const START: &str = PLACEHOLDER_START;
     if !text.contains(START) {
         return Ok(());

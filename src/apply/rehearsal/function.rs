@@ -158,7 +158,9 @@ impl Functions {
     pub(super) fn ask(&mut self, query: &Query, knobs: &Knobs) -> Outcome<Answer> {
         Ok(match query {
             Query::GetFunction { function } => {
-                Answer::Function(self.functions.get_mut(function).map(|state| {
+                // `NAME:VERSION` is one version, which is ready when the function is.
+                let name = function.split_once(':').map_or(function.as_str(), |(name, _)| name);
+                Answer::Function(self.functions.get_mut(name).map(|state| {
                     let observed = Box::new(state.observed.clone());
                     state.look(knobs);
                     observed

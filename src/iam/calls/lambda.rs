@@ -24,8 +24,12 @@ impl Authorised<'_> {
     pub(super) fn lambda_query(&self, query: &Query) -> Vec<Need> {
         match query {
             // The reply has tags only for who may list them (Lambda API reference, GetFunction).
-            Query::GetFunction { .. } => {
-                vec![self.function("lambda:GetFunction"), self.function("lambda:ListTags")]
+            Query::GetFunction { function } => {
+                let get = match function.split_once(':') {
+                    Some((_, version)) => self.qualified("lambda:GetFunction", version),
+                    None => self.function("lambda:GetFunction"),
+                };
+                vec![get, self.function("lambda:ListTags")]
             }
             Query::ListAliases { .. } => vec![self.function("lambda:ListAliases")],
             Query::ListVersionsByFunction { .. } => {

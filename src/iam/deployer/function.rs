@@ -36,6 +36,7 @@ impl Deployer<'_> {
         )
         .actions(Self::chosen(&[
             ("lambda:GetPolicy", true),
+            ("lambda:GetFunction", writes),
             ("lambda:DeleteFunction", writes),
             ("lambda:PutProvisionedConcurrencyConfig", provisioned),
             ("lambda:DeleteProvisionedConcurrencyConfig", provisioned),

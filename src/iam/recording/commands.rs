@@ -1,13 +1,14 @@
 //! Each command as `cli::cloud` carries it out: what it looks at, its lock, its plan, its smoke test.
 
-use super::{Made, Outcome, Rehearsed};
+use super::{Failure, Made, Outcome, Rehearsed};
 use crate::apply::lock::{self, Lock};
-use crate::apply::{Calls, Cloud as _, Pace, Quiet, Scope, observe};
+use crate::apply::{Calls, Cloud as _, Pace, Quiet, Scope, deploying, observe};
+use crate::error;
 use crate::plan::change::{Change, Given};
 use crate::plan::names::SHARED_TAG;
 use crate::plan::observed::Bucket;
 use crate::plan::wanted::Wanted;
-use crate::plan::{self, Answer, Ledger, Names, Observed, Plan, Query, Refused};
+use crate::plan::{self, Answer, Names, Observed, Plan, Query, Refused};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -21,22 +22,17 @@ impl Rehearsed<'_> {
 
     pub(super) async fn deploy(&mut self, command: &'static str, wanted: &Wanted) -> Outcome<()> {
         let state = self.observe().await?;
-        if plan::deploy(wanted, &state)?.is_empty() {
+        let shown = plan::deploy(wanted, &state)?;
+        if shown.is_empty() {
             self.take(command);
             return Ok(());
         }
-        self.carry_out(&plan::ground(self.asked.names, &state)).await?;
-        let lock_id = Some(self.lock().await?);
-        let state = self.observe().await?;
-        let plan = plan::deploy(&Wanted { lock_id, ..wanted.clone() }, &state)?;
-        self.carry_out(&plan).await?;
-        let ended_lock = plan.changes().any(|change| {
-            matches!(change, Change::UpdateStage { patch, .. }
-                if patch.iter().any(|one| one.path == "/description"))
-        });
-        if !ended_lock {
-            self.unlock().await?;
-        }
+        let ground = plan::ground(self.asked.names, &state);
+        self.changing(&state, deploying::Agreed { ground: &ground, plan: &shown }, |state, id| {
+            let lock_id = Some(id.to_owned());
+            Ok(plan::deploy(&Wanted { lock_id, ..wanted.clone() }, state)?)
+        })
+        .await?;
         let state = self.observe().await?;
         self.take(command);
         self.rest_api = state.rest_api.as_ref().map(|api| api.id.clone());
@@ -58,12 +54,14 @@ impl Rehearsed<'_> {
 
     pub(super) async fn prune(&mut self, live: &Wanted) -> Outcome<()> {
         let state = self.observe().await?;
-        if !plan::prune(live, &state, 1)?.is_empty() {
-            let lock_id = Some(self.lock().await?);
-            let state = self.observe().await?;
-            let live = Wanted { lock_id, ..live.clone() };
-            self.carry_out(&plan::prune(&live, &state, 1)?).await?;
-            self.unlock().await?;
+        let shown = plan::prune(live, &state, 1)?;
+        if !shown.is_empty() {
+            let agreed = deploying::Agreed { ground: &Plan::default(), plan: &shown };
+            self.changing(&state, agreed, |state, id| {
+                let lock_id = Some(id.to_owned());
+                Ok(plan::prune(&Wanted { lock_id, ..live.clone() }, state, 1)?)
+            })
+            .await?;
         }
         self.take("prune");
         Ok(())
@@ -72,9 +70,9 @@ impl Rehearsed<'_> {
     pub(super) async fn destroy(&mut self) -> Outcome<()> {
         let names = self.asked.names;
         let state = self.observe().await?;
-        self.lock().await?;
-        self.carry_out(&plan::destroy(names, &state)).await?;
-        self.unlock().await?;
+        let shown = plan::destroy(names, &state);
+        let agreed = deploying::Agreed { ground: &Plan::default(), plan: &shown };
+        self.changing(&state, agreed, |state, _| Ok(plan::destroy(names, state))).await?;
         if let Bucket::Own(tags) = &state.bucket
             && tags.contains_key(SHARED_TAG)
         {
@@ -109,8 +107,7 @@ impl Rehearsed<'_> {
     async fn observe(&self) -> Outcome<Observed> {
         let pace = Pace::new(0);
         let calls = Calls::new(&self.cloud, &pace, &Quiet);
-        let scope = Scope { repository: self.asked.shape.image };
-        Ok(observe(calls, self.asked.names, scope).await?)
+        Ok(observe(calls, self.asked.names, self.scope()).await?)
     }
 
     /// Performs a plan one by one: what is asked about is which calls are made, not when.
@@ -122,36 +119,46 @@ impl Rehearsed<'_> {
             if let (Some(key), Given::Id(id)) = (&action.gives, gave) {
                 given.insert(key.clone(), id);
             }
-            if let Some(plan::Wait::FunctionReady { function }) = &action.wait {
-                self.cloud.ask(&Query::GetFunction { function: function.clone() }).await?;
+            if let Some(wait) = &action.wait {
+                let plan::Wait::FunctionReady { function } = wait.resolve(&given)?;
+                self.cloud.ask(&Query::GetFunction { function }).await?;
             }
         }
         Ok(())
     }
 
-    /// Takes the lock, which gives its id.
-    async fn lock(&mut self) -> Outcome<String> {
-        let state = self.observe().await?;
-        let ledger = Ledger::of(&state, self.asked.names);
+    /// What was agreed to, under a lock.
+    async fn changing(
+        &mut self,
+        state: &Observed,
+        agreed: deploying::Agreed<'_>,
+        plan: impl FnOnce(&Observed, &str) -> Result<Plan, error::Failure>,
+    ) -> Outcome<()> {
         self.locks += 1;
         let now = SystemTime::UNIX_EPOCH;
-        let request = lock::Request {
+        let claim = deploying::Claim {
             lock: Lock::new(&format!("rehearsal-{}", self.locks), "rehearsal", now),
-            observed: state.lock.as_ref(),
             now,
             // That a deploy is over stands in the stage, and went with an API deleted by hand.
             break_lock: state.rest_api.is_none(),
         };
         let pace = Pace::new(0);
-        let calls = Calls::new(&self.cloud, &pace, &Quiet);
-        let ended = |id: &str| ledger.moves.ended_lock(id);
-        Ok(lock::acquire(calls, self.asked.names, request, ended).await?.id)
+        let site = deploying::Site {
+            calls: Calls::new(&self.cloud, &pace, &Quiet),
+            names: self.asked.names,
+            scope: self.scope(),
+        };
+        let perform = async |plan: &Plan| {
+            let done = self.carry_out(plan).await;
+            done.map_err(|Failure(text)| error::Failure::new(error::Exit::Machine, text))
+        };
+        let left = |_: &lock::Error| {};
+        let done = deploying::deploying(site, claim, agreed, plan, perform, left).await;
+        done.map(drop).map_err(|failure| Failure(failure.message))
     }
 
-    async fn unlock(&self) -> Outcome<()> {
-        let pace = Pace::new(0);
-        let calls = Calls::new(&self.cloud, &pace, &Quiet);
-        Ok(lock::unlock(calls, self.asked.names, &format!("rehearsal-{}", self.locks)).await?)
+    fn scope(&self) -> Scope {
+        Scope { repository: self.asked.shape.image }
     }
 
     fn take(&mut self, command: &'static str) {

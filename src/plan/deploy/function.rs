@@ -190,7 +190,7 @@ impl Planner<'_> {
             tags: wanted.names.tags(),
         }));
         let made = self.act(Verb::Create, ("function", &name), "it is not there", create, before);
-        self.wait(made);
+        self.wait_for_version(made);
         Ok((made, artefact.digest))
     }
 
@@ -278,7 +278,7 @@ impl Planner<'_> {
             let reason = format!("version `{version}` is published from the code that is there");
             self.act(Verb::Create, ("function version", &name), reason, change, before)
         };
-        self.wait(publish);
+        self.wait_for_version(publish);
         Ok(publish)
     }
 

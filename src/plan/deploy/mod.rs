@@ -185,6 +185,13 @@ impl Planner<'_> {
         placeholder(key)
     }
 
+    /// A version that has just been published is pending for a while, whatever the function is.
+    fn wait_for_version(&mut self, action: usize) {
+        let version = placeholder(FUNCTION_VERSION);
+        let function = format!("{}:{version}", self.wanted.names.function());
+        self.plan.actions[action].wait = Some(Wait::FunctionReady { function });
+    }
+
     fn wait(&mut self, action: usize) {
         self.plan.actions[action].wait =
             Some(Wait::FunctionReady { function: self.wanted.names.function() });
