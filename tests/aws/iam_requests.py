@@ -80,7 +80,8 @@ class Account:
             context["lambda:Principal"] = ["apigateway.amazonaws.com"]
         yield f"lambda:{name}", resource, context
         if name == "GetFunction":
-            yield "lambda:ListTags", arn, {}
+            # Tags are the function's, whichever version is asked for.
+            yield "lambda:ListTags", ":".join(arn.split(":")[:7]), {}
         if body.get("Tags"):
             yield "lambda:TagResource", arn, context
         if body.get("Role"):

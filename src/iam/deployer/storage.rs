@@ -38,7 +38,7 @@ impl Deployer<'_> {
                 .actions(Self::chosen(&[
                     ("s3:GetObject", true),
                     ("s3:PutObject", true),
-                    ("s3:DeleteObject", whole),
+                    ("s3:DeleteObject", true),
                 ]))
                 .resources([arns.object(&names.bucket, &names.artefact_key("*"))])
         });
