@@ -13,6 +13,9 @@ pub(super) struct Args {
     /// How many versions to keep [default: `release.keep` in gwtf.toml, then 5]
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
+    /// Overwrite what was changed by hand since the last release (AWS)
+    #[arg(long)]
+    yes: bool,
     /// Take the endpoint's lock although another deploy holds it (AWS)
     #[arg(long)]
     break_lock: bool,
@@ -24,7 +27,7 @@ pub(super) fn run(args: &Args, context: &Context) -> Result<Exit, Failure> {
     let (settings, releases) = context.releases(args.target)?;
     let keep = args.keep.unwrap_or(settings.keep);
     let Releases::Local(store) = releases else {
-        return cloud::prune(keep, args.break_lock, &settings, context);
+        return cloud::prune(keep, args.yes, args.break_lock, &settings, context);
     };
     let (ledger, removed) = perform::prune(&store, keep, context.holder())?;
     context.print(&settings, &store, &ledger, |place| {

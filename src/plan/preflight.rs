@@ -204,10 +204,13 @@ fn timeouts(demands: Demands<'_>, findings: &mut Findings) {
 
 fn account(demands: Demands<'_>, observed: &Observed, findings: &mut Findings) {
     let count = observed.rest_api_count;
-    findings.info(
-        "api gateway account",
-        format!("{count} of {REST_APIS_MAX} REST APIs in this Region"),
-    );
+    let text = format!("{count} of {REST_APIS_MAX} REST APIs in this Region");
+    if count >= REST_APIS_MAX && observed.rest_api.is_none() {
+        let fix = "delete one, or ask for a higher quota `Regional APIs per Region`";
+        findings.error("api gateway account", text, fix);
+    } else {
+        findings.info("api gateway account", text);
+    }
     match (&demands.gateway.access_log_format, &observed.api_gateway_account.cloudwatch_role_arn) {
         (None, _) => {}
         (Some(_), Some(arn)) => {

@@ -69,6 +69,12 @@ pub(in crate::cli) fn plan(
     context: &Context,
 ) -> Result<Exit, Failure> {
     let model = model(args, settings, context)?;
+    for one in Unenforced::by_cloud_deploy(&settings.file) {
+        let (setting, name) = (one.setting(), one.name());
+        context.console.talk(&format!(
+            "warning: {setting}: not done yet; a deploy wants --allow-unenforced {name}"
+        ));
+    }
     let session = Session::open(settings, context, Some(&model))?;
     let planned = plan_version(&session, args, &model)?;
     let console = &context.console;
@@ -136,10 +142,13 @@ fn release(
         |error| session.left(error),
     ))?;
     let observed = session.observe()?;
-    if let Some(timeout) = args.smoke_timeout {
-        session.smoke(&observed, &args.version, timeout)?;
-    }
-    session.print_release("deploy", &observed, &plan)
+    let answers = match args.smoke_timeout {
+        Some(timeout) => session.smoke(&observed, &args.version, timeout),
+        None => Ok(()),
+    };
+    // What was released is said in any case.
+    let exit = session.print_release("deploy", &observed, &plan)?;
+    answers.map(|()| exit)
 }
 
 fn model(args: &DeployArgs, settings: &Settings, context: &Context) -> Result<PathBuf, Failure> {
@@ -186,7 +195,7 @@ fn plan_version(
 }
 
 /// What was changed by hand is overwritten only when the person says so.
-fn refuse_drift(drift: &[Drift], yes: bool) -> Result<(), Failure> {
+pub(super) fn refuse_drift(drift: &[Drift], yes: bool) -> Result<(), Failure> {
     if drift.is_empty() || yes {
         return Ok(());
     }

@@ -52,8 +52,11 @@ fn moved(
     session.block_on(deploying::moving(session.site(), &plan, perform))?;
     let observed = session.observe()?;
     let ledger = plan::Ledger::of(&observed, &session.names);
-    if let Some((live, timeout)) = ledger.live().zip(smoke_timeout) {
-        session.smoke(&observed, &live.record.version, timeout)?;
-    }
-    session.print_release(command, &observed, &plan)
+    let answers = match ledger.live().zip(smoke_timeout) {
+        Some((live, timeout)) => session.smoke(&observed, &live.record.version, timeout),
+        None => Ok(()),
+    };
+    // What was released is said in any case.
+    let exit = session.print_release(command, &observed, &plan)?;
+    answers.map(|()| exit)
 }

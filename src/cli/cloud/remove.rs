@@ -1,6 +1,7 @@
 //! `prune` and `destroy`: what goes.
 
 use super::super::Context;
+use super::deploy::refuse_drift;
 use super::session::Session;
 use super::wanted::{Asked, wanted};
 use crate::apply::{Calls, Failed, Quiet, deploying, lock};
@@ -13,6 +14,7 @@ use crate::plan::{self, Answer, Change, Ledger, Observed, Plan, Query, Refused};
 /// Takes old versions away.
 pub(in crate::cli) fn prune(
     keep: usize,
+    yes: bool,
     break_lock: bool,
     settings: &Settings,
     context: &Context,
@@ -39,6 +41,7 @@ pub(in crate::cli) fn prune(
         session.print_release("prune", &observed, &first)?;
         return Ok(Exit::Done);
     }
+    refuse_drift(&first.drift, yes)?;
     let work = async |observed: &Observed, lock_id: &str| {
         let plan = plan(observed, Some(lock_id.to_owned()))?;
         session.tell(&plan, None);

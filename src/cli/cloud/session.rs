@@ -36,15 +36,12 @@ impl<'a> Session<'a> {
         context: &'a Context,
         model: Option<&Path>,
     ) -> Result<Self, Failure> {
-        let region = settings.region.as_deref().ok_or_else(|| {
-            Failure::new(Exit::Refused, "region: none is named").with_hint(
-                "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml",
-            )
-        })?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.map_err(|error| {
             Failure::new(Exit::Machine, format!("the network cannot be used: {error}"))
         })?;
+        let region = region(settings, &runtime)?;
+        let region = region.as_str();
         let interrupt = interrupt(&runtime)?;
         let endpoint = settings.endpoint(None, model.or(settings.model.as_deref()));
         let pace = Pace::new(context.seed());
@@ -179,4 +176,18 @@ async fn unless<T, E: Into<Failure>>(
                 .with_hint("running the command again is safe: it goes on from what is there"))
         }
     }
+}
+
+/// The Region that is named, else the one of the profile, as other AWS tools have it.
+fn region(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<String, Failure> {
+    if let Some(region) = &settings.region {
+        return Ok(region.clone());
+    }
+    let profile = settings.profile.as_deref();
+    let caller = runtime.block_on(crate::aws::credentials::Caller::find(None, profile))?;
+    caller.region().map(str::to_owned).ok_or_else(|| {
+        Failure::new(Exit::Refused, "region: none is named").with_hint(
+            "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml",
+        )
+    })
 }

@@ -21,7 +21,9 @@ use tokio::time::Instant;
 
 /// How long a release may take to answer: propagation, a cold start, and a new API key's two minutes.
 const SMOKE_TIMEOUT_DEFAULT: &str = "180s";
-/// Between two requests.
+/// Replies of the version, one after the other, that show that it is live.
+const REPLIES_IN_A_ROW: u32 = 3;
+/// Between two requests that did not show it.
 const INTERVAL: Duration = Duration::from_millis(500);
 /// Longest wait for one reply: API Gateway's own limit and a little.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(35);
@@ -71,6 +73,10 @@ impl Session<'_> {
             Asked { url: format!("{}/predict", self.url(&api.id)), body, key, signer: None };
         let asked = self.with_signer(asked)?;
         self.context.console.detail(&format!("asking {} for `{version}`", asked.url));
+        // Of a canary one reply is proof; elsewhere the one before may have been a canary's.
+        let is_canary = ledger.live().is_some_and(|live| live.record.version != *version);
+        let wanted = if is_canary { 1 } else { REPLIES_IN_A_ROW };
+        let mut replies = 0;
         let began = Instant::now();
         let last = loop {
             let left = timeout.saturating_sub(began.elapsed());
@@ -78,14 +84,19 @@ impl Session<'_> {
             let last = match asked.send(left.clamp(INTERVAL, REPLY_TIMEOUT)) {
                 Ok(reply) => match answered_by(&reply) {
                     Some(by) if by == version.as_str() => {
-                        self.context.console.talk(&format!("`{version}` answers"));
-                        return Ok(());
+                        replies += 1;
+                        if replies == wanted {
+                            self.context.console.talk(&format!("`{version}` answers"));
+                            return Ok(());
+                        }
+                        continue;
                     }
                     Some(by) => format!("`{by}` answered"),
                     None => reply.refusal(),
                 },
                 Err(failure) => failure.message,
             };
+            replies = 0;
             if began.elapsed() + INTERVAL >= timeout {
                 break last;
             }

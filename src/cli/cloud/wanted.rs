@@ -6,7 +6,6 @@ use crate::error::Failure;
 use crate::iam;
 use crate::model::{Digest, Signature};
 use crate::plan::wanted::{FunctionWanted, GatewayWanted, Wanted};
-use crate::runtime::TELEMETRY_VARIABLE;
 use crate::spec::access_log::FORMAT_JSON;
 use crate::spec::version::Version;
 use std::collections::BTreeMap;
@@ -55,9 +54,10 @@ pub(super) fn function(settings: &Settings) -> FunctionWanted {
         memory_mib: settings.function.memory_mib,
         timeout_s: u32::try_from(timeout.as_secs()).unwrap_or(u32::MAX),
         architecture: written.architecture.unwrap_or(crate::spec::Architecture::X86_64).to_string(),
-        // ONNX Runtime reports to its maker unless told not to, and gwtf-runtime would have to start
-        // itself anew to tell it.
-        environment: BTreeMap::from([(TELEMETRY_VARIABLE.to_owned(), "1".to_owned())]),
+        // None: Lambda encrypts variables under a grant to the very role that the function had then,
+        // and a role made anew could not read those of published versions. gwtf-runtime sets what it
+        // needs itself.
+        environment: BTreeMap::new(),
         reserved_concurrency: settings.function.reserved_concurrency,
         provisioned_concurrency: written.provisioned_concurrency.unwrap_or(0),
         tracing: tracing(settings),
