@@ -91,7 +91,12 @@ quota = { limit = 10, period = \"days\" }
 fn one_complaint_each() {
     for (text, line, message, hint) in [
         ("memory_mib = 1", 1, "unknown key `memory_mib`", "belongs in [function] or [service]"),
-        ("[endpoint]\nzzz = 1", 2, "unknown key `endpoint.zzz`", "known keys here: model, name"),
+        (
+            "[endpoint]\nzzz = 1",
+            2,
+            "unknown key `endpoint.zzz`",
+            "known keys here: bucket, model, name",
+        ),
         ("[endpoint]\nname = \"9lives\"", 2, "`endpoint.name` is \"9lives\"", "a letter first"),
         ("[endpoint]\nstage = \"a/b\"", 2, "`endpoint.stage` is \"a/b\"", "write letters"),
         ("[endpoint]\nregion = \"EU\"", 2, "`endpoint.region` is \"EU\"", "eu-west-1"),

@@ -85,7 +85,7 @@ fn a_full_quota_of_apis_is_said_before_or_when_it_is_met() {
     account.by_hands("apigateway", "create_rest_api", &json!({"name": "other"}), 600);
     let recorder = Recorder::start(account.endpoint());
     let refused = account.run(&recorder.endpoint, V1).exits(2);
-    refused.complains(&["`iris`", "600 REST APIs", "quota"]);
+    refused.complains(&["api gateway account", "600 REST APIs", "quota"]);
     assert_eq!(recorder.verdict(0).mutating, Vec::<String>::new());
 }
 

@@ -60,13 +60,13 @@ fn killed_with_the_lock(account: &Account, command: &str) {
 }
 
 fn lock_object(account: &Account) -> Value {
-    let place = json!({"Bucket": BUCKET, "Key": "iris/lock.json"});
+    let place = json!({"Bucket": BUCKET, "Key": "gwtf/iris/lock.json"});
     let reply = account.by_hand("s3", "get_object", &place);
     serde_json::from_str(reply["Body"].as_str().unwrap()).unwrap()
 }
 
 fn put_lock(account: &Account, text: &str) {
-    let object = json!({"Bucket": BUCKET, "Key": "iris/lock.json", "Body": text});
+    let object = json!({"Bucket": BUCKET, "Key": "gwtf/iris/lock.json", "Body": text});
     account.by_hand("s3", "put_object", &object);
 }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Names in ledger texts that differ from run to run.
-const DROPPED: [&str; 3] = ["at", "by", "lock"];
+const DROPPED: [&str; 4] = ["at", "by", "lock", "ended_lock"];
 
 /// The state with each id replaced by what it is the id of, ledger texts as documents, without what
 /// differs from run to run.

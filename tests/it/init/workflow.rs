@@ -128,7 +128,7 @@ fn the_steps_run_what_they_should() {
     assert_eq!(run("plan", "Plan", 3, ""), (plan, false));
     let deploy = "deploy --version 0e28b21cf9ad\n".to_owned();
     assert_eq!(run("deploy", "Deploy", 0, ""), (deploy, true));
-    let smoke = "invoke --input requests/row.json --version 0e28b21cf9ad\n".to_owned();
+    let smoke = "invoke --input requests/row.json\n".to_owned();
     assert_eq!(run("deploy", "Smoke test", 0, ""), (smoke, true));
     let (loadtest, _) = run("deploy", "Load test", 0, "");
     assert!(loadtest.ends_with("--report junit.xml --report summary.md\n"), "{loadtest}");
