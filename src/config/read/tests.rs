@@ -100,7 +100,7 @@ fn one_complaint_each() {
         ("[endpoint]\nname = \"9lives\"", 2, "`endpoint.name` is \"9lives\"", "a letter first"),
         ("[endpoint]\nstage = \"a/b\"", 2, "`endpoint.stage` is \"a/b\"", "write letters"),
         ("[endpoint]\nregion = \"EU\"", 2, "`endpoint.region` is \"EU\"", "eu-west-1"),
-        ("endpoint = 3", 1, "`endpoint` is an integer", "write a table { model = …"),
+        ("endpoint = 3", 1, "`endpoint` is an integer", "write a table { bucket = …"),
         ("[gateway]\ntimeout_ms = 40000", 2, "is 40000", "from 50 to 29000"),
         ("[gateway]\nauth = \"jwt\"", 2, "there is no [gateway.jwt]", "add [gateway.jwt]"),
         (

@@ -107,7 +107,7 @@ fn credentials_that_expire_half_way_end_it_and_the_next_run_goes_on() {
         let refused = account.run(&faults.endpoint, V1).exits(3);
         let refused = refused.complains(&["sign in again"]);
         // Without credentials the lock cannot be given back either.
-        let kept_lock = refused.stderr.contains("it ends by itself");
+        let kept_lock = refused.stderr.contains("ends by itself");
         let again = if kept_lock { format!("{V1} --break-lock") } else { V1.to_owned() };
         account.done(&again);
         let differ = differences(&account.normal(), &expected);
