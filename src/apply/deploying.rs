@@ -14,6 +14,7 @@ use crate::error::{Exit, Failure};
 use crate::plan::record::Moves;
 use crate::plan::{Change, Ledger, Names, Observed, Plan};
 use std::time::SystemTime;
+use tokio::sync::watch;
 
 /// Where an endpoint is, and how it is looked at.
 pub struct Site<'a, C> {
@@ -23,6 +24,8 @@ pub struct Site<'a, C> {
     pub names: &'a Names,
     /// How much is looked at.
     pub scope: Scope,
+    /// Turns true when the person stops it; looking then ends at once.
+    pub interrupt: Option<&'a watch::Receiver<bool>>,
 }
 
 impl<C> Clone for Site<'_, C> {
@@ -109,6 +112,34 @@ pub async fn moving<C: Cloud>(
     if is_done { Ok(()) } else { Err(failure) }
 }
 
+/// Everything of the endpoint, unless the person stops it.
+async fn look<C: Cloud>(site: Site<'_, C>) -> Result<Observed, Failure> {
+    let looking = observe(site.calls, site.names, site.scope);
+    match site.interrupt {
+        Some(interrupt) => unless(interrupt, looking).await,
+        None => Ok(looking.await?),
+    }
+}
+
+/// What the work gives, unless the person stops it: for work that changes nothing.
+///
+/// # Errors
+/// The work's own, or that it was stopped.
+pub async fn unless<T, E: Into<Failure>>(
+    interrupt: &watch::Receiver<bool>,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, Failure> {
+    let mut interrupt = interrupt.clone();
+    tokio::select! {
+        biased;
+        done = work => done.map_err(Into::into),
+        _ = interrupt.wait_for(|stop| *stop) => {
+            Err(Failure::new(Exit::Interrupted, "interrupted")
+                .with_hint("running the command again is safe: it goes on from what is there"))
+        }
+    }
+}
+
 /// Does `work` while nobody else changes the endpoint: it gets what is there and the lock's id, and
 /// gives the plan that it performed.
 ///
@@ -120,16 +151,16 @@ pub async fn under_lock<C: Cloud>(
     work: impl AsyncFnOnce(&Observed, &str) -> Result<Plan, Failure>,
     left: impl FnOnce(&lock::Error),
 ) -> Result<Plan, Failure> {
-    let Site { calls, names, scope } = site;
-    let observed = observe(calls, names, scope).await?;
+    let Site { calls, names, .. } = site;
+    let observed = look(site).await?;
     let ledger = Ledger::of(&observed, names);
     let Claim { lock, now, break_lock } = claim;
     let request = lock::Request { lock, observed: observed.lock.as_ref(), now, break_lock };
     let lock = lock::acquire(calls, names, request, |id| ledger.moves.ended_lock(id)).await?;
     // What was seen before it was held may have been changed by whoever held it.
-    let worked = match observe(calls, names, scope).await {
+    let worked = match look(site).await {
         Ok(observed) => work(&observed, &lock.id).await,
-        Err(error) => Err(error.into()),
+        Err(failure) => Err(failure),
     };
     let is_ended = worked.as_ref().is_ok_and(|plan| ends_lock(plan, &lock.id));
     if !is_ended && let Err(error) = lock::unlock(calls, names, &lock.id).await {

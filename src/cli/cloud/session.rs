@@ -3,6 +3,7 @@
 use super::super::Context;
 use super::show::{Shown, account_lines};
 use crate::apply::deploying::Site;
+use crate::apply::deploying::unless;
 use crate::apply::{self, Calls, Pace, Quiet, Scope};
 use crate::aws::Aws;
 use crate::config::{PackageForm, Settings};
@@ -61,12 +62,17 @@ impl<'a> Session<'a> {
     /// The endpoint as changes under its lock see it.
     pub(super) fn site(&self) -> Site<'_, Aws> {
         let calls = Calls::new(&self.aws, &self.pace, &Quiet);
-        Site { calls, names: &self.names, scope: Scope { repository: self.is_image() } }
+        Site {
+            calls,
+            names: &self.names,
+            scope: Scope { repository: self.is_image() },
+            interrupt: Some(&self.interrupt),
+        }
     }
 
     /// Everything of the endpoint as it is.
     pub(in crate::cli) fn observe(&self) -> Result<Observed, Failure> {
-        let Site { calls, names, scope } = self.site();
+        let Site { calls, names, scope, .. } = self.site();
         let bar = self.context.console.progress(0);
         bar.set_message(format!("looking at endpoint `{}`", self.names.endpoint));
         let looking = apply::observe(calls, names, scope);
@@ -160,22 +166,6 @@ fn interrupt(runtime: &tokio::runtime::Runtime) -> Result<watch::Receiver<bool>,
         let _ = sender.send(true);
     });
     Ok(receiver)
-}
-
-/// What the work gives, unless the person stops it: for work that changes nothing.
-async fn unless<T, E: Into<Failure>>(
-    interrupt: &watch::Receiver<bool>,
-    work: impl Future<Output = Result<T, E>>,
-) -> Result<T, Failure> {
-    let mut interrupt = interrupt.clone();
-    tokio::select! {
-        biased;
-        done = work => done.map_err(Into::into),
-        _ = interrupt.wait_for(|stop| *stop) => {
-            Err(Failure::new(Exit::Interrupted, "interrupted")
-                .with_hint("running the command again is safe: it goes on from what is there"))
-        }
-    }
 }
 
 /// The Region that is named, else the one of the profile, as other AWS tools have it.

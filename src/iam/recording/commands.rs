@@ -147,6 +147,7 @@ impl Rehearsed<'_> {
             calls: Calls::new(&self.cloud, &pace, &Quiet),
             names: self.asked.names,
             scope: self.scope(),
+            interrupt: None,
         };
         let perform = async |plan: &Plan| {
             let done = self.carry_out(plan).await;

@@ -69,7 +69,7 @@ pub(super) async fn run<C: Cloud>(
 ) -> Result<usize, Failure> {
     let (pace, names) = (Pace::new(1), names());
     let calls = Calls::new(cloud, &pace, &Quiet);
-    let site = Site { calls, names: &names, scope: Scope { repository: true } };
+    let site = Site { calls, names: &names, scope: Scope { repository: true }, interrupt: None };
     let observed = observe(calls, &names, site.scope).await?;
     let plan = match command {
         Command::Deploy(wanted) => return deploy(site, wanted, &observed, turn).await,
