@@ -2,6 +2,7 @@
 
 use super::action::{Action, Difference, Object, Plan, Verb};
 use super::change::{Change, PatchOperation};
+use super::deploy::VERBS;
 use super::ledger::{Entry, Ledger};
 use super::names::Names;
 use super::observed::{Observed, Stage};
@@ -20,7 +21,7 @@ pub fn promote(names: &Names, observed: &Observed, stamp: &Stamp) -> Result<Plan
         return Err(Refused::NothingReleased);
     }
     let (canary, _) = ledger.canary().ok_or(Refused::NoCanary { live })?;
-    check_reachable(canary, &ledger, names)?;
+    check_reachable(canary, &ledger, names, observed)?;
     // The order is AWS's (API Gateway developer guide, "Promote a canary release").
     let patch = vec![
         PatchOperation::replace("/canarySettings/percentTraffic", "0.0"),
@@ -51,7 +52,7 @@ pub fn rollback(
     let ledger = Ledger::of(observed, names);
     let stage = ledger.stage.as_ref().ok_or(Refused::NothingReleased)?;
     let target = target(&ledger, to)?;
-    check_reachable(target, &ledger, names)?;
+    check_reachable(target, &ledger, names, observed)?;
     let mut patch = Vec::new();
     if stage.canary.is_some() {
         patch.push(PatchOperation::remove("/canarySettings"));
@@ -110,12 +111,31 @@ fn target<'a>(ledger: &'a Ledger, to: Option<&Version>) -> Result<&'a Entry, Ref
 }
 
 /// The deployment's function must still answer.
-fn check_reachable(entry: &Entry, ledger: &Ledger, names: &Names) -> Result<(), Refused> {
+fn check_reachable(
+    entry: &Entry,
+    ledger: &Ledger,
+    names: &Names,
+    observed: &Observed,
+) -> Result<(), Refused> {
     let version = &entry.record.version;
-    if ledger.kept(version).is_some() {
-        return Ok(());
-    }
     let alias = names.alias(version.as_str())?;
+    if ledger.kept(version).is_some() {
+        // A deploy that was stopped may have made the alias and not let the API in yet.
+        let function = observed.function.as_ref();
+        let one = function.and_then(|one| one.aliases.iter().find(|one| one.name == alias));
+        let api = observed.rest_api.as_ref().map_or("", |api| api.id.as_str());
+        let is_open = |verb: &&str| {
+            let arn = one.and_then(|one| one.permissions.get(&format!("gwtf-{alias}-{verb}")));
+            arn == Some(&names.execute_arn(api, verb, "*"))
+        };
+        if VERBS.iter().all(|verb| is_open(&verb)) {
+            return Ok(());
+        }
+        return Err(Refused::Gone {
+            version: version.clone(),
+            reason: format!("the API may not invoke alias `{alias}` by every method"),
+        });
+    }
     Err(Refused::Gone {
         version: version.clone(),
         reason: format!(

@@ -197,6 +197,19 @@ impl Planner<'_> {
     /// The function stays; when a deploy was stopped before it was ready, that is waited for.
     fn keep_function(&mut self, function: &Function, version: &str) -> Option<usize> {
         let name = self.wanted.names.function();
+        let wanted = configuration(self.wanted);
+        let is_published =
+            function.versions.iter().any(|one| one.configuration == function.configuration);
+        if !is_published && function.configuration != wanted {
+            // By hand, or by a deploy that was stopped before it published.
+            let settings = self.function_settings();
+            let change = Change::UpdateFunctionConfiguration { function: name.clone(), settings };
+            let reason = format!("its version {version} runs, and the next one shall not differ");
+            let action = self.act(Verb::Update, ("function", &name), reason, change, []);
+            self.differs(action, differences(&function.configuration, &wanted));
+            self.wait(action);
+            return Some(action);
+        }
         self.keep(("function", &name), format!("its version {version} is what shall run"));
         let ready = function.state != "Pending" && function.last_update_status != "InProgress";
         (!ready).then(|| {

@@ -25,6 +25,7 @@ mod permissions;
 mod stage;
 mod usage;
 
+pub(super) use permissions::VERBS;
 pub(super) use usage::delete_usage_plan;
 
 use super::action::{Action, Difference, Object, Plan, Verb, Wait};

@@ -6,7 +6,7 @@ use super::function::PlannedFunction;
 use super::{Planner, Refused};
 
 /// HTTP methods of an endpoint's routes; each has a permission of its own on each alias.
-const VERBS: [&str; 2] = ["GET", "POST"];
+pub(in crate::plan) const VERBS: [&str; 2] = ["GET", "POST"];
 
 impl Planner<'_> {
     /// API Gateway may invoke each kept version's alias, by method, from this stage alone.

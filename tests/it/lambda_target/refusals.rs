@@ -43,7 +43,7 @@ fn what_cannot_run_is_refused_by_its_fault() {
         ("serve IRIS --cold-starts starts.json", "--cold-starts", "--package"),
         ("loadtest IRIS --rps 1 --function-timeout 5s", "--function-timeout", "--package"),
         ("loadtest --url http://h/ --rps 1 --package artefact", "cannot be used with", ""),
-        ("loadtest --config lambda.toml --rps 1", "cannot call", "--package"),
+        ("loadtest --config lambda.toml --rps 1", "region: none is named", "AWS_REGION"),
         ("serve --config lambda.toml", "nothing to serve", "MODEL"),
     ] {
         let arguments: Vec<&str> =
