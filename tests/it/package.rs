@@ -283,7 +283,8 @@ fn beyond_lambdas_limits_is_a_warning_or_a_refusal() {
     // A program with noise behind it is a program still.
     let mut program = fs_err::read(PROGRAM).unwrap();
     let mut word = 0x2545_f491_4f6c_dd1d_u64;
-    while program.len() < 90 << 20 {
+    let noisy = program.len() + (60 << 20);
+    while program.len() < noisy {
         word ^= word << 13;
         word ^= word >> 7;
         word ^= word << 17;
