@@ -84,9 +84,10 @@ fn undisturbed(commands: &[&str]) -> (Value, Duration) {
     (account.normal(), took)
 }
 
+/// Several run at once, so each takes longer than the one that was measured alone.
 fn moments(count: u64, took: Duration) -> Vec<Duration> {
     let mut rng = StdRng::seed_from_u64(count);
-    (0..count).map(|_| took.mul_f64(rng.random_range(0.0..1.1))).collect()
+    (0..count).map(|_| took.mul_f64(rng.random_range(0.0..2.4))).collect()
 }
 
 #[test]
