@@ -35,13 +35,17 @@ pub(super) async fn emulated(region: &str, endpoint_url: &str) -> SdkConfig {
     loader(region).endpoint_url(endpoint_url).credentials_provider(credentials).load().await
 }
 
-fn loader(region: &str) -> ConfigLoader {
+/// What every search for credentials and every client starts from: TLS by ring.
+pub(super) fn base() -> ConfigLoader {
     let http_client = aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::Ring))
         .build_https();
-    aws_config::defaults(BehaviorVersion::v2026_01_12())
+    aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client)
+}
+
+fn loader(region: &str) -> ConfigLoader {
+    base()
         .region(Region::new(region.to_owned()))
-        .http_client(http_client)
         .app_name(AppName::new(APP_NAME).expect("the name is letters"))
         .retry_config(RetryConfig::disabled())
         .timeout_config(timeouts(CALL_TIMEOUT))

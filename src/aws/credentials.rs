@@ -4,14 +4,14 @@
 //! identity, the container's or the instance's role. The Region is found the same way where nobody
 //! names one.
 
+use super::configuration;
 use crate::error::{Exit, Explain};
 use crate::identity::sigv4::Credentials;
 use crate::spec::Secret;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::Region;
 use aws_credential_types::provider::{
     ProvideCredentials as _, SharedCredentialsProvider, error::CredentialsError,
 };
-use aws_smithy_http_client::tls::{Provider, rustls_provider::CryptoMode};
 use std::time::Duration;
 
 /// The longest time for one search: a role may be assumed over two others, each a call or two.
@@ -67,11 +67,7 @@ impl Caller {
     /// # Errors
     /// The search takes too long.
     pub async fn find(region: Option<&str>, profile: Option<&str>) -> Result<Self, Error> {
-        let http_client = aws_smithy_http_client::Builder::new()
-            .tls_provider(Provider::Rustls(CryptoMode::Ring))
-            .build_https();
-        let mut loader =
-            aws_config::defaults(BehaviorVersion::v2026_01_12()).http_client(http_client);
+        let mut loader = configuration::base();
         if let Some(region) = region {
             loader = loader.region(Region::new(region.to_owned()));
         }

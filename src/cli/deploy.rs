@@ -1,6 +1,6 @@
 //! `gwtf deploy`: a model file becomes a version, and live or a canary.
 
-use super::{Context, TargetArgs, cloud, local, unenforced_parser};
+use super::{Context, TargetArgs, cloud, local, no_model, unenforced_parser};
 use crate::config::{Target, Unenforced};
 use crate::error::{Exit, Failure};
 use crate::release::perform;
@@ -11,9 +11,10 @@ use std::path::PathBuf;
 ///
 /// On AWS: looks at what is there, says what it does and why, and does it: function, version, alias,
 /// role, logs, REST API, deployment, stage. Running it again goes on from what is there; with nothing
-/// to do it changes nothing and ends with 0. On this machine the bytes are kept, so that going back needs nothing else. A running `gwtf serve` follows without
-/// failing a request. Deploying what is live already changes nothing and ends with 0; deploying it
-/// under the same tag with other bytes is refused, and so is a model that ONNX Runtime does not load.
+/// to do it changes nothing and ends with 0. On this machine the bytes are kept, so that going back
+/// needs nothing else. A running `gwtf serve` follows without failing a request. Deploying what is
+/// live already changes nothing and ends with 0; deploying it under the same tag with other bytes is
+/// refused, and so is a model that ONNX Runtime does not load.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
@@ -57,10 +58,7 @@ pub(super) fn run(args: Args, context: &Context) -> Result<Exit, Failure> {
         return cloud::deploy(&args.into(), &settings, context);
     }
     Unenforced::refuse(&Unenforced::by_deploy(&settings.file), &args.allow_unenforced)?;
-    let model = args.model.or_else(|| settings.model.clone()).ok_or_else(|| {
-        Failure::new(Exit::Refused, "model: none is named")
-            .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
-    })?;
+    let model = args.model.or_else(|| settings.model.clone()).ok_or_else(no_model)?;
     let store = settings.store();
     let recorded = store.read()?;
     let new = NewVersion {

@@ -56,11 +56,7 @@ impl Args {
         settings: &Settings,
         context: &Context,
     ) -> Result<serde_json::Value, Failure> {
-        let named = self.model.as_ref().map(|model| context.environment.folder().join(model));
-        let model = named.or_else(|| settings.model.clone()).ok_or_else(|| {
-            Failure::new(Exit::Refused, "model: none is named")
-                .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
-        })?;
+        let model = context.model(self.model.as_deref(), settings)?;
         if settings.target == Some(Target::Ecs) {
             let text = "target `ecs`: only the API of a Lambda function can be exported";
             return Err(Failure::new(Exit::Refused, text).with_hint("set `target = \"lambda\"`"));
@@ -71,11 +67,7 @@ impl Args {
             Failure::new(Exit::Refused, "account: none is named, and export calls nobody")
                 .with_hint("pass --account ID, or set AWS_ACCOUNT_ID")
         })?;
-        let region = settings.region.as_deref().ok_or_else(|| {
-            Failure::new(Exit::Refused, "region: none is named").with_hint(
-                "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml",
-            )
-        })?;
+        let region = settings.require_region()?;
         let name = settings.endpoint(None, Some(&model));
         let place = Place::new(region, account, &openapi::function_name(&name))?;
         let facts = read_facts(&model)?;

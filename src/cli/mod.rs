@@ -44,7 +44,7 @@ use crate::release::{Holder, Kind, Ledger, Outcome, Place, Stamp, Store, Timesta
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// Puts a machine-learning model behind AWS API Gateway and proves how it behaves under load.
@@ -208,6 +208,12 @@ impl Context {
         Ok(settings)
     }
 
+    /// The model that the command line names, seen from the working folder, else that of gwtf.toml.
+    fn model(&self, named: Option<&Path>, settings: &Settings) -> Result<PathBuf, Failure> {
+        let named = named.map(|path| self.environment.folder().join(path));
+        named.or_else(|| settings.model.clone()).ok_or_else(no_model)
+    }
+
     /// The settings of a command about releases already made, and where these are.
     fn releases(&self, target: TargetArgs) -> Result<(Settings, Releases), Failure> {
         let settings = self.settings(target.target)?;
@@ -269,6 +275,12 @@ impl Context {
     }
 }
 
+/// Neither the command line nor gwtf.toml names a model.
+fn no_model() -> Failure {
+    Failure::new(Exit::Refused, "model: none is named")
+        .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
+}
+
 /// stdout is closed or its disk is full.
 fn cannot_print(error: std::io::Error) -> Failure {
     Failure::new(Exit::Machine, format!("stdout: {error}"))
@@ -294,7 +306,7 @@ fn target_parser() -> impl TypedValueParser<Value = Target> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one clock reading that releases are stamped with"
+    reason = "the one clock that releases are stamped with, locks last by and requests are signed at"
 )]
 fn now() -> SystemTime {
     SystemTime::now()

@@ -42,6 +42,7 @@ pub enum Error {
     Unenforced {
         names: Vec<Unenforced>,
     },
+    NoRegion,
     KeyAuthWithoutKeys,
     /// API keys are asked for on AWS, where a key without a usage plan opens nothing.
     KeyAuthWithoutPlans,
@@ -83,6 +84,7 @@ impl fmt::Display for Error {
                     names.iter().map(|name| format!("`{}`", name.setting())).collect();
                 write!(f, "{}: not enforced locally yet", names.join(", "))
             }
+            Self::NoRegion => f.write_str("region: none is named"),
             Self::KeyAuthWithoutKeys => {
                 f.write_str("gateway.auth `api-key`: no usage plan has keys, so nobody could call")
             }
@@ -130,6 +132,10 @@ impl Explain for Error {
                     .map(|name| format!("--allow-unenforced {}", name.name()))
                     .collect();
                 format!("pass {} to go on without, or change gwtf.toml", flags.join(" "))
+            }
+            Self::NoRegion => {
+                "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml"
+                    .to_owned()
             }
             Self::AuthNotBuilt { .. } => {
                 "set `auth` to \"iam\", \"api-key\" or \"none\" under [gateway] in gwtf.toml"

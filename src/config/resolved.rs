@@ -204,6 +204,14 @@ impl Settings {
         }
     }
 
+    /// The AWS Region, which has to be named.
+    ///
+    /// # Errors
+    /// Neither flag, environment nor file names one.
+    pub fn require_region(&self) -> Result<&str, Error> {
+        self.region.as_deref().ok_or(Error::NoRegion)
+    }
+
     /// Where releases go.
     ///
     /// # Errors

@@ -57,16 +57,11 @@ impl Unenforced {
         }
     }
 
-    /// What a local deploy does not do although the file asks for it.
+    /// What a deploy does not do although the file asks for it.
     pub fn by_deploy(file: &File) -> Vec<Self> {
         let gate = file.gate.is_some().then_some(Self::Gate);
         let watches = file.release.bake_s.is_some() || !file.release.rollback_on.is_empty();
         gate.into_iter().chain(watches.then_some(Self::Bake)).collect()
-    }
-
-    /// What a deploy to AWS does not do although the file asks for it.
-    pub fn by_cloud_deploy(file: &File) -> Vec<Self> {
-        Self::by_deploy(file)
     }
 
     /// What the local endpoint does not enforce although the file asks for it.

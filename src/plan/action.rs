@@ -15,6 +15,18 @@ pub enum Verb {
     Keep,
 }
 
+impl Verb {
+    /// The word.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Update => "update",
+            Self::Delete => "delete",
+            Self::Keep => "keep",
+        }
+    }
+}
+
 /// What an action is about.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Object {

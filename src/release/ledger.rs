@@ -8,8 +8,9 @@
 //! live version; a tag stands for the same bytes for as long as it is kept. [`Ledger::from_json`]
 //! refuses a ledger that breaks one of them; the transitions keep them.
 
-use super::record::{Canary, Deploy, KeptVersion, Kind, Release, Stamp, is_inside};
+use super::record::{Canary, Deploy, KeptVersion, Kind, Release, is_inside};
 use super::refused::Refused;
+use crate::plan::Stamp;
 use crate::spec::version::Version;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;

@@ -25,12 +25,13 @@ pub mod store;
 
 pub mod watch;
 
+pub use crate::plan::Stamp;
 pub use crate::spec::timestamp::Timestamp;
 pub use crate::spec::version::Version;
 pub use error::{Error, Holder};
 pub use ledger::Ledger;
 pub use perform::{NewVersion, Outcome};
-pub use record::{Artefact, ArtefactFile, Canary, Deploy, KeptVersion, Kind, Release, Stamp};
+pub use record::{Artefact, ArtefactFile, Canary, Deploy, KeptVersion, Kind, Release};
 pub use refused::Refused;
 pub use render::Place;
 pub use store::{ExtraFile, Store};

@@ -5,11 +5,12 @@
 
 use super::error::{Error, Holder};
 use super::ledger::Ledger;
-use super::record::{Deploy, Stamp};
+use super::record::Deploy;
 use super::refused::Refused;
 use super::staging::Staged;
 use super::store::{ExtraFile, Locked, Store};
 use crate::model::{Signature, onnx};
+use crate::plan::Stamp;
 use crate::spec::version::Version;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

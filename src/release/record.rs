@@ -80,17 +80,6 @@ pub struct Canary {
     pub percent: u8,
 }
 
-/// Who releases, when, and from which commit.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stamp {
-    /// When.
-    pub at: Timestamp,
-    /// The person's or the machine's name.
-    pub by: String,
-    /// The commit that the working folder was at, if it is a git repository.
-    pub git_commit: Option<String>,
-}
-
 /// One entry of the ledger: what was done, and what was live afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -68,8 +68,8 @@ pub(in crate::cli) fn plan(
     settings: &Settings,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    let model = model(args, settings, context)?;
-    for one in Unenforced::by_cloud_deploy(&settings.file) {
+    let model = context.model(args.model.as_deref(), settings)?;
+    for one in Unenforced::by_deploy(&settings.file) {
         let (setting, name) = (one.setting(), one.name());
         context.console.talk(&format!(
             "warning: {setting}: not done yet; a deploy wants --allow-unenforced {name}"
@@ -102,8 +102,8 @@ pub(in crate::cli) fn deploy(
     settings: &Settings,
     context: &Context,
 ) -> Result<Exit, Failure> {
-    Unenforced::refuse(&Unenforced::by_cloud_deploy(&settings.file), &args.allow_unenforced)?;
-    let model = model(args, settings, context)?;
+    Unenforced::refuse(&Unenforced::by_deploy(&settings.file), &args.allow_unenforced)?;
+    let model = context.model(args.model.as_deref(), settings)?;
     let session = Session::open(settings, context, Some(&model))?;
     let planned = plan_version(&session, args, &model)?;
     if planned.is_empty() {
@@ -149,14 +149,6 @@ fn release(
     // What was released is said in any case.
     let exit = session.print_release("deploy", &observed, &plan)?;
     answers.map(|()| exit)
-}
-
-fn model(args: &DeployArgs, settings: &Settings, context: &Context) -> Result<PathBuf, Failure> {
-    let named = args.model.as_ref().map(|path| context.environment.folder().join(path));
-    named.or_else(|| settings.model.clone()).ok_or_else(|| {
-        Failure::new(Exit::Refused, "model: none is named")
-            .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
-    })
 }
 
 fn plan_version(

@@ -1,11 +1,11 @@
 //! The endpoint's lock, as commands take and leave it.
 
+use super::super::now;
 use super::session::Session;
 use crate::apply::deploying::Claim;
 use crate::apply::lock::{self, Lock, Verdict};
 use crate::error::chain;
 use crate::plan::{Ledger, Observed};
-use std::time::SystemTime;
 
 impl Session<'_> {
     /// A lock of this process's own to ask for.
@@ -13,7 +13,7 @@ impl Session<'_> {
         let id = uuid::Uuid::new_v4().to_string();
         let environment = &self.context.environment;
         let holder = format!("{}@{}, pid {}", environment.user(), host_name(), std::process::id());
-        let now = self.now();
+        let now = now();
         Claim { lock: Lock::new(&id, &holder, now), now, break_lock }
     }
 
@@ -27,18 +27,13 @@ impl Session<'_> {
     pub(super) fn warn_of_lock(&self, observed: &Observed) {
         let ledger = Ledger::of(observed, &self.names);
         let text = observed.lock.as_ref().map(|object| object.text.as_str());
-        let verdict = lock::judge(text, self.now(), |id| ledger.moves.ended_lock(id));
+        let verdict = lock::judge(text, now(), |id| ledger.moves.ended_lock(id));
         if let Verdict::Held(lock) = verdict {
             self.context.console.talk(&format!(
                 "warning: {} has been deploying since {} and may move the stage after this",
                 lock.holder, lock.since
             ));
         }
-    }
-
-    #[expect(clippy::disallowed_methods, reason = "a lock lasts for a time on the clock")]
-    fn now(&self) -> SystemTime {
-        SystemTime::now()
     }
 }
 

@@ -150,8 +150,7 @@ impl<'a> Session<'a> {
     }
 
     pub(super) fn stamp(&self) -> crate::plan::Stamp {
-        let stamp = self.context.stamp(self.settings);
-        crate::plan::Stamp { at: stamp.at, by: stamp.by, git_commit: stamp.git_commit }
+        self.context.stamp(self.settings)
     }
 }
 
@@ -175,9 +174,8 @@ fn region(settings: &Settings, runtime: &tokio::runtime::Runtime) -> Result<Stri
     }
     let profile = settings.profile.as_deref();
     let caller = runtime.block_on(crate::aws::credentials::Caller::find(None, profile))?;
-    caller.region().map(str::to_owned).ok_or_else(|| {
-        Failure::new(Exit::Refused, "region: none is named").with_hint(
-            "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml",
-        )
-    })
+    match caller.region() {
+        Some(region) => Ok(region.to_owned()),
+        None => Ok(settings.require_region()?.to_owned()),
+    }
 }

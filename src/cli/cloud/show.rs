@@ -3,7 +3,7 @@
 use super::super::Context;
 use crate::apply::{Account, Entry, Event, Listener, Outcome};
 use crate::console::Console;
-use crate::plan::{Action, Plan, Verb};
+use crate::plan::{Action, Plan};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::Duration;
 
@@ -51,23 +51,14 @@ pub(super) fn account_lines(account: &Account) -> Vec<String> {
             Outcome::Failed(_) => "failed",
             Outcome::NotStarted => "not started",
         };
-        Some(format!("  {became}: {} {} `{}`", verb_name(*verb), object.kind, object.name))
+        Some(format!("  {became}: {} {} `{}`", verb.name(), object.kind, object.name))
     };
     account.entries.iter().filter_map(line).collect()
 }
 
-fn verb_name(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Create => "create",
-        Verb::Update => "update",
-        Verb::Delete => "delete",
-        Verb::Keep => "keep",
-    }
-}
-
 fn what(action: &Action) -> String {
     let Action { verb, object, .. } = action;
-    format!("{} {} `{}`", verb_name(*verb), object.kind, object.name)
+    format!("{} {} `{}`", verb.name(), object.kind, object.name)
 }
 
 impl Listener for Shown {

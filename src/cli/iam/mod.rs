@@ -194,11 +194,7 @@ impl PlaceArgs {
             let text = "target `ecs`: there are documents for Lambda endpoints alone";
             return Err(Failure::new(Exit::Refused, text).with_hint("set `target = \"lambda\"`"));
         }
-        let region = settings.region.as_deref().ok_or_else(|| {
-            Failure::new(Exit::Refused, "region: none is named").with_hint(
-                "pass --region, set AWS_REGION, or write `region` under [endpoint] in gwtf.toml",
-            )
-        })?;
+        let region = settings.require_region()?;
         let name = match &self.name {
             Some(name) if crate::config::is_endpoint_name(name) => name.clone(),
             Some(name) => {

@@ -293,14 +293,6 @@ impl Args {
         self.arch.or(settings.file.function.architecture).unwrap_or(Architecture::X86_64)
     }
 
-    fn model(&self, settings: &Settings, context: &Context) -> Result<PathBuf, Failure> {
-        let named = self.model.as_ref().map(|path| context.environment.folder().join(path));
-        named.or_else(|| settings.model.clone()).ok_or_else(|| {
-            Failure::new(Exit::Refused, "model: none is named")
-                .with_hint("name an ONNX file, or write `model` under [endpoint] in gwtf.toml")
-        })
-    }
-
     fn wanted(
         &self,
         form: Form,
@@ -310,7 +302,7 @@ impl Args {
         let tolerance = Tolerance { atol: self.atol, rtol: self.rtol };
         Ok(Wanted {
             form,
-            model: self.model(settings, context)?,
+            model: context.model(self.model.as_deref(), settings)?,
             version: self.version.as_str().to_owned(),
             architecture: self.architecture(settings),
             program: self.runtime.clone(),

@@ -117,12 +117,13 @@ pub(super) fn drift_value(drift: &Drift) -> Value {
 }
 
 fn action_text(action: &Action, columns: usize, paint: Paint) -> String {
-    let (label, ink) = match action.verb {
-        Verb::Create => ("+ create", "32"),
-        Verb::Update => ("~ update", "33"),
-        Verb::Delete => ("- delete", "31"),
-        Verb::Keep => ("= keep", "2"),
+    let (sign, ink) = match action.verb {
+        Verb::Create => ('+', "32"),
+        Verb::Update => ('~', "33"),
+        Verb::Delete => ('-', "31"),
+        Verb::Keep => ('=', "2"),
     };
+    let label = format!("{sign} {}", action.verb.name());
     let mut text = paint.ink(ink, &format!("{label:VERB_COLUMNS$}"));
     let object = &action.object;
     let line = format!("{} {}: {}", object.kind, clean(&object.name), clean(&action.reason));

@@ -3,7 +3,8 @@
 use super::*;
 use crate::model::Digest;
 use crate::model::{DType, Dim, Signature, TensorSpec};
-use crate::release::record::{ArtefactFile, Deploy, Stamp};
+use crate::plan::Stamp;
+use crate::release::record::{ArtefactFile, Deploy};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 

@@ -3,7 +3,8 @@
 use super::*;
 use crate::error::Explain;
 use crate::model::Signature;
-use crate::release::record::{Deploy, Stamp};
+use crate::plan::Stamp;
+use crate::release::record::Deploy;
 use crate::release::watch::Follower;
 use crate::spec::timestamp::Timestamp;
 use proptest::prelude::*;
